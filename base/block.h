@@ -1,0 +1,41 @@
+/* base/block.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A large buffer from a recycling pool with a budget. One owner fills it and seals it; from then on it
+ * never changes and any thread may hold a reference. The pool is the process': one budget for all
+ * payload bytes, so that memory under load is bounded by a setting.
+ */
+#ifndef GANTRY_BASE_BLOCK_H
+#define GANTRY_BASE_BLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/bytes.h"
+#include "base/error.h"
+
+GANTRY_C_BEGIN
+
+struct block;
+
+/* The budget for blocks in use, in bytes (default 256 MiB). Recycled, unused ones of the standard size are
+ * kept up to a quarter of it. Call once, before threads. */
+void block_budget(size_t bytes);
+/* Bytes in use now, and the most there ever were. Any thread. */
+size_t block_in_use(void);
+size_t block_peak(void);
+
+enum { BLOCK_STANDARD_BYTES = 256 * 1024 };
+
+/* A block with room for at least `capacity` bytes, one reference held. BUSY: over budget. Any thread. */
+MUST_USE bool block_take(size_t capacity, struct block **ret, struct error *err);
+uint8_t *block_room(struct block *block, size_t *ret_capacity_or_null);
+void block_seal(struct block *block, size_t size);
+struct bytes block_bytes(const struct block *block); /* empty before block_seal */
+struct block *block_ref(struct block *block);
+void block_unref(struct block *block); /* NULL is fine */
+
+GANTRY_C_END
+
+#endif

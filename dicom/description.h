@@ -1,0 +1,47 @@
+/* dicom/description.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * What the house wants to know of an instance, found out once, when it arrives.
+ */
+#ifndef GANTRY_DICOM_DESCRIPTION_H
+#define GANTRY_DICOM_DESCRIPTION_H
+
+#include "base/arena.h"
+#include "base/block.h"
+#include "base/error.h"
+#include "dicom/dicom_json.h"
+#include "dicom/frame_table.h"
+#include "dicom/instance_key.h"
+#include "dicom/pixel_shape.h"
+#include "dicom/query_keys.h"
+#include "dicom/transfer_syntax.h"
+
+struct description {
+    struct instance_key key;
+    struct uid sop_class;
+    struct uid syntax_uid; /* (0002,0010) as stored, also when the table does not know it */
+    enum transfer_syntax syntax;
+    struct pixel_shape shape;
+    struct frame_table *frames; /* owned; NULL: no pixel data */
+    uint64_t file_size;         /* bytes */
+    uint64_t data_set_offset;   /* where the data set begins behind the file meta information; 0: no meta */
+    /* Values of the catalog's columns: UTF-8 (NFC), padding removed, several values separated by backslash; empty:
+     * absent or empty. They live in the arena given. */
+    struct bytes values[QUERY_KEY_COUNT];
+    /* One JSON object {...} with all attributes but group 0002 and group lengths, ascending; bulk data by
+     * reference (<mark>{instance}/bulkdata/{tag}, nested {sq}/{item}/{tag}); pixel data always by reference. */
+    struct block *json;
+    uint16_t warning_reason; /* (0008,1196): 0, or B007 where a rule of the class is broken but it is stored */
+};
+
+/* Reads a whole PS3.10 file: DCMTK up to the pixel data behind a depth limit, our own scan of the frames, any
+ * public transfer syntax's structure (also big endian, deflated, implicit, and files without preamble).
+ * `path` is a file that does not change meanwhile. NOT_DICOM (C000) when it cannot be understood, MISMATCH
+ * (A900) when a UID it needs is missing, bad, or contradicts the file meta information; NOT_STORABLE (0122)
+ * for a DICOMDIR. As far as UIDs were understood before a failure they are in ret->key and ret->sop_class
+ * even then (STO-55). May wait; any thread after bridge_start(). */
+MUST_USE bool description_read(const char *path, const struct json_limits *limits, struct arena *arena,
+                               struct description *ret, struct error *err);
+void description_done(struct description *description); /* frames and json; NULL is fine */
+
+#endif

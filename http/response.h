@@ -1,0 +1,28 @@
+/* http/response.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A response as a value.
+ */
+#ifndef GANTRY_HTTP_RESPONSE_H
+#define GANTRY_HTTP_RESPONSE_H
+
+#include "base/arena.h"
+#include "http/body.h"
+#include "http/request.h"
+
+struct response {
+    int status;
+    struct fields headers;
+    struct body_source *body; /* NULL: none */
+};
+
+/* Adds a field. */
+void response_header(struct response *response, struct arena *arena, const char *name, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+/* The first value of a field already set (name of any case), data NULL: none. */
+struct bytes response_find(const struct response *response, const char *name);
+/* 200-style answer from a text that the arena holds. */
+void response_text(struct response *response, struct arena *arena, int status, const char *content_type,
+                   struct bytes body);
+
+#endif

@@ -1,0 +1,52 @@
+/* storage/intake.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The one door through which instances enter, whatever carried them: STOW-RS, C-STORE, a bulk import. One
+ * intake is one delivery: a POST, an association. One thread at a time; may wait.
+ */
+#ifndef GANTRY_STORAGE_INTAKE_H
+#define GANTRY_STORAGE_INTAKE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "dicom/dicom_json.h"
+#include "dicom/instance_key.h"
+#include "storage/catalog.h"
+#include "storage/store.h"
+
+struct intake;
+
+struct intake_outcome { /* of one instance, in the order of arrival */
+    struct instance_key key;  /* as far as it was understood */
+    struct uid sop_class;
+    struct error error;       /* fault FAULT_NONE: stored, durable, findable */
+    uint16_t warning_reason;  /* 0: none */
+};
+
+struct intake_options {
+    const struct uid *only_study_or_null; /* POST /studies/{study} */
+    uint64_t instance_ceiling_bytes;
+    uint32_t batch_instances; /* committed together, at most */
+    uint64_t batch_bytes;
+    enum duplicate_policy duplicates;
+    struct json_limits json;
+};
+
+MUST_USE bool intake_open(struct store *store, struct catalog *catalog, const struct intake_options *options,
+                          struct intake **ret, struct error *err);
+/* begin, write..., end for each instance. A failing instance becomes its outcome and the intake goes on: only what
+ * makes going on senseless is an error here (intake_begin: DISK_FULL, BUSY). */
+MUST_USE bool intake_begin_instance(struct intake *intake, struct error *err);
+void intake_write(struct intake *intake, struct bytes chunk);
+void intake_end_instance(struct intake *intake);  /* its outcome is noted; may commit a batch */
+/* The instance under way is not whole: its bytes are dropped and `why` is its outcome. */
+void intake_abandon_instance(struct intake *intake, const struct error *why);
+/* A part that never became an instance. */
+void intake_refuse_instance(struct intake *intake, const struct error *why);
+/* Makes the rest durable, then findable. An instance that fails is an outcome, not an error. The outcomes live as long
+ * as the intake. */
+MUST_USE bool intake_commit(struct intake *intake, const struct intake_outcome **ret, size_t *ret_count,
+                            struct error *err);
+void intake_close(struct intake *intake); /* discards what was not committed; NULL is fine */
+
+#endif

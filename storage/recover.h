@@ -1,0 +1,20 @@
+/* storage/recover.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * What a crash left behind, put right before anyone is served:
+ *
+ *   write drafts ─► fsync them ─► link into place, fsync folders ─► commit rows ─► unlink drafts
+ *         crash: draft, no row    │    crash: draft and file, no row   │   crash: draft, file and row
+ *         → remove the draft      │    → remove both                   │   → remove the draft, keep the file
+ */
+#ifndef GANTRY_STORAGE_RECOVER_H
+#define GANTRY_STORAGE_RECOVER_H
+
+#include "base/error.h"
+#include "storage/catalog.h"
+#include "storage/store.h"
+
+/* Call once, after both are open and before threads. *ret_removed: unfinished instances that were removed. */
+MUST_USE bool recover(struct store *store, struct catalog *catalog, uint64_t *ret_removed, struct error *err);
+
+#endif

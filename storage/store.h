@@ -1,0 +1,68 @@
+/* storage/store.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Objects as files. A stored file never changes: an instance sent again is a new generation. Generations are
+ * numbers that are never used twice; a file's place follows from its generation alone:
+ *
+ *   <root>/objects/<generation / 4096, hex>/<generation, 16 hex digits>.dcm
+ *   <root>/drafts/<generation, 16 hex digits>
+ *
+ * Any thread.
+ */
+#ifndef GANTRY_STORAGE_STORE_H
+#define GANTRY_STORAGE_STORE_H
+
+#include <stdint.h>
+
+#include "base/attributes.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/patience.h"
+
+struct store;
+struct store_draft;
+
+struct store_options {
+    const char *root;          /* the data folder; made when missing, mode 0700 */
+    uint64_t free_space_floor; /* bytes that must stay free on the volume: under it, drafts are DISK_FULL */
+    unsigned open_files;       /* descriptors kept open for readers, at most */
+};
+
+enum { STORE_DIGEST_BYTES = 32 }; /* SHA-256 */
+
+/* Makes the folders, takes a lock on the root (BUSY-faulted error when another process has it), finds the next
+ * generation. `least_next_generation`: what the catalog has seen, plus one. */
+MUST_USE bool store_open(const struct store_options *options, uint64_t least_next_generation, struct store **ret,
+                         struct error *err);
+void store_close(struct store *store);
+const char *store_root(const struct store *store);
+
+/* Exactly `size` bytes. WOULD_WAIT under MUST_NOT_WAIT when file or bytes are not at hand in memory (preadv2
+ * RWF_NOWAIT, openat2 RESOLVE_CACHED; a volume that supports neither always waits); then part of `into` may be
+ * written. NOT_FOUND: the file is gone. DISK: it is shorter. */
+MUST_USE bool store_read(struct store *store, uint64_t generation, uint64_t offset, void *into, size_t size,
+                         enum patience patience, struct error *err);
+/* The path of a stored file, into a buffer of at least PATH_MAX bytes. */
+void store_path(const struct store *store, uint64_t generation, char *into, size_t size);
+/* Removes the file; readers that hold it open keep it. Absent is fine. May wait. */
+void store_forget(struct store *store, uint64_t generation);
+
+/* A draft has its generation from the start. Appending hashes (SHA-256). DISK_FULL, DISK. May wait. */
+MUST_USE bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err);
+MUST_USE bool store_draft_append(struct store_draft *draft, struct bytes chunk, struct error *err);
+uint64_t store_draft_generation(const struct store_draft *draft);
+uint64_t store_draft_size(const struct store_draft *draft);
+const char *store_draft_path(const struct store_draft *draft);
+void store_draft_digest(struct store_draft *draft, uint8_t ret[STORE_DIGEST_BYTES]); /* of all appended */
+/* Removes the draft; what was placed stays; NULL is fine. */
+void store_draft_close(struct store_draft *draft);
+
+/* Syncs the drafts, links each to its place, syncs the folders: afterwards they survive a power cut. All or none. */
+MUST_USE bool store_place(struct store *store, struct store_draft *const *drafts, size_t count, struct error *err);
+
+/* Every generation that has a draft, as left by a crash; `each` returns false to stop. Call before threads. */
+MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation), void *context,
+                               struct error *err);
+void store_remove_draft(struct store *store, uint64_t generation);
+
+#endif
