@@ -16,11 +16,15 @@
 
 struct intake;
 
-struct intake_outcome { /* of one instance, in the order of arrival */
-    struct instance_key key;  /* as far as it was understood */
+enum {
+    INTAKE_OUTCOMES_MOST = 1000000
+}; /* instances of one delivery: then intake_begin_instance is TOO_LARGE */
+
+struct intake_outcome {      /* of one instance */
+    struct instance_key key; /* as far as it was understood */
     struct uid sop_class;
-    struct error error;       /* fault FAULT_NONE: stored, durable, findable */
-    uint16_t warning_reason;  /* 0: none */
+    struct error error;      /* fault FAULT_NONE: stored, durable, findable */
+    uint16_t warning_reason; /* 0: none */
 };
 
 struct intake_options {
@@ -34,19 +38,21 @@ struct intake_options {
 
 MUST_USE bool intake_open(struct store *store, struct catalog *catalog, const struct intake_options *options,
                           struct intake **ret, struct error *err);
-/* begin, write..., end for each instance. A failing instance becomes its outcome and the intake goes on: only what
- * makes going on senseless is an error here (intake_begin: DISK_FULL, BUSY). */
+/* begin, write..., end for each instance. A failing instance becomes its outcome and the intake goes on: only
+ * what makes going on senseless is an error here (intake_begin: DISK_FULL, BUSY). */
 MUST_USE bool intake_begin_instance(struct intake *intake, struct error *err);
 void intake_write(struct intake *intake, struct bytes chunk);
-void intake_end_instance(struct intake *intake);  /* its outcome is noted; may commit a batch */
+void intake_end_instance(struct intake *intake); /* its outcome is noted; may commit a batch */
 /* The instance under way is not whole: its bytes are dropped and `why` is its outcome. */
 void intake_abandon_instance(struct intake *intake, const struct error *why);
 /* A part that never became an instance. */
 void intake_refuse_instance(struct intake *intake, const struct error *why);
-/* Makes the rest durable, then findable. An instance that fails is an outcome, not an error. The outcomes live as long
- * as the intake. */
-MUST_USE bool intake_commit(struct intake *intake, const struct intake_outcome **ret, size_t *ret_count,
-                            struct error *err);
+/* Makes the rest durable, then findable. An instance that fails is an outcome, not an error. */
+MUST_USE bool intake_commit(struct intake *intake, struct error *err);
+/* The outcomes, in the order of arrival; final after intake_commit. `i` below intake_count. Kept small inside
+ * (a delivery may have INTAKE_OUTCOMES_MOST of them), so each is put together when asked for. */
+size_t intake_count(const struct intake *intake);
+void intake_outcome_at(const struct intake *intake, size_t i, struct intake_outcome *ret);
 void intake_close(struct intake *intake); /* discards what was not committed; NULL is fine */
 
 #endif

@@ -30,18 +30,30 @@ struct store_options {
 
 enum { STORE_DIGEST_BYTES = 32 }; /* SHA-256 */
 
-/* Makes the folders, takes a lock on the root (BUSY-faulted error when another process has it), finds the next
- * generation. `least_next_generation`: what the catalog has seen, plus one. */
-MUST_USE bool store_open(const struct store_options *options, uint64_t least_next_generation, struct store **ret,
-                         struct error *err);
+/* Makes the folders, takes a lock on the root (BUSY-faulted error when another process has it), finds the
+ * next generation. `least_next_generation`: what the catalog has seen, plus one. */
+MUST_USE bool store_open(const struct store_options *options, uint64_t least_next_generation,
+                         struct store **ret, struct error *err);
 void store_close(struct store *store);
 const char *store_root(const struct store *store);
 
 /* Exactly `size` bytes. WOULD_WAIT under MUST_NOT_WAIT when file or bytes are not at hand in memory (preadv2
- * RWF_NOWAIT, openat2 RESOLVE_CACHED; a volume that supports neither always waits); then part of `into` may be
- * written. NOT_FOUND: the file is gone. DISK: it is shorter. */
+ * RWF_NOWAIT, openat2 RESOLVE_CACHED; a volume that supports neither always waits); then part of `into` may
+ * be written. NOT_FOUND: the file is gone. DISK: it is shorter. */
 MUST_USE bool store_read(struct store *store, uint64_t generation, uint64_t offset, void *into, size_t size,
                          enum patience patience, struct error *err);
+/* Holds a stored file open, so that an answer that takes its time is whole even when the instance is deleted
+ * meanwhile. Costs a count, not a descriptor of its own. Same faults as store_read; any thread. */
+struct store_reader;
+MUST_USE bool store_reader_open(struct store *store, uint64_t generation, enum patience patience,
+                                struct store_reader **ret, struct error *err);
+MUST_USE bool store_reader_read(struct store_reader *reader, uint64_t offset, void *into, size_t size,
+                                enum patience patience, struct error *err);
+void store_reader_close(struct store_reader *reader); /* NULL is fine */
+static inline void store_reader_drop(struct store_reader **reader)
+{
+    store_reader_close(*reader);
+}
 /* The path of a stored file, into a buffer of at least PATH_MAX bytes. */
 void store_path(const struct store *store, uint64_t generation, char *into, size_t size);
 /* Removes the file; readers that hold it open keep it. Absent is fine. May wait. */
@@ -57,12 +69,15 @@ void store_draft_digest(struct store_draft *draft, uint8_t ret[STORE_DIGEST_BYTE
 /* Removes the draft; what was placed stays; NULL is fine. */
 void store_draft_close(struct store_draft *draft);
 
-/* Syncs the drafts, links each to its place, syncs the folders: afterwards they survive a power cut. All or none. */
-MUST_USE bool store_place(struct store *store, struct store_draft *const *drafts, size_t count, struct error *err);
+/* Syncs the drafts, links each to its place, syncs the folders: afterwards they survive a power cut. All or
+ * none. */
+MUST_USE bool store_place(struct store *store, struct store_draft *const *drafts, size_t count,
+                          struct error *err);
 
-/* Every generation that has a draft, as left by a crash; `each` returns false to stop. Call before threads. */
-MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation), void *context,
-                               struct error *err);
+/* Every generation that has a draft, as left by a crash; `each` returns false to stop. Call before threads.
+ */
+MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation),
+                               void *context, struct error *err);
 void store_remove_draft(struct store *store, uint64_t generation);
 
 #endif
