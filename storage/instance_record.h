@@ -27,6 +27,9 @@ struct instance_record {
     int64_t stored_unix_ms;
 };
 
+/* A counted copy with one reference held; takes over the reference of `fields->frames`. Never NULL: aborts
+ * when the kernel has no memory. All three: any thread, never wait. */
+const struct instance_record *instance_record_new(const struct instance_record *fields);
 const struct instance_record *instance_record_ref(const struct instance_record *record);
 void instance_record_unref(const struct instance_record *record); /* NULL is fine */
 static inline void instance_record_drop(const struct instance_record **record)
