@@ -27,8 +27,9 @@ struct make_dicom {
     uint32_t frames;                            /* 1 */
     uint32_t seed;                              /* of the pixel noise */
     bool no_pixel_data, no_meta, no_preamble;
-    /* Encapsulated: each frame `fragment_count` fragments of made-up bytes of fragment_bytes; the Basic Offset
-     * Table filled or empty. */
+    /* Encapsulated (when fragment_count says so or transfer_syntax is such a one: then 1): each frame `fragment_count`
+     * fragments of fragment_bytes made-up bytes (64; odd: one more), the first beginning as a code stream of the
+     * syntax does; the Basic Offset Table filled or empty. */
     uint32_t fragment_count, fragment_bytes;
     bool offset_table;
     uint32_t nested;                            /* sequences inside one another, so many */
@@ -36,7 +37,8 @@ struct make_dicom {
 
 /* Appends a whole PS3.10 file. */
 void make_dicom(struct buffer *into, const struct make_dicom *what);
-/* The bytes that frame `frame` (from 1) of such a file has, as stored. */
+/* The bytes that frame `frame` (from 1) of such a file has, as stored; when a frame is no whole number of bytes, moved
+ * to start on one, unused bits 0. The pixels depend on seed, frame and shape alone, not on the byte order. */
 void make_dicom_frame(struct buffer *into, const struct make_dicom *what, uint32_t frame);
 
 #endif
