@@ -1,0 +1,96 @@
+/* server/body_pump.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Carries bodies between an I/O thread, which must not wait, and workers, which may: two blocks, one being
+ * filled while the other is emptied.
+ *
+ *   in:   client ─► pump_in ─► [filling] ─► worker: sink->write([emptying])
+ *   out:  source->read(MUST_NOT_WAIT) ─► the transport's own buffer              while bytes are at hand
+ *         worker: source->read(MAY_WAIT) ─► [filling] ─► pump_out ─► client      when they are not
+ *
+ * A block is taken when bytes arrive and given back when empty. When the budget for blocks is spent, the pump
+ * goes on with pieces of 32 KiB from the heap (two a connection at most): slower, but what has begun never
+ * waits for another exchange to end, so nothing can lock up.
+ */
+#ifndef GANTRY_SERVER_BODY_PUMP_H
+#define GANTRY_SERVER_BODY_PUMP_H
+
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/block.h"
+#include "base/error.h"
+#include "http/body.h"
+#include "server/worker_pool.h"
+
+struct exchange;
+
+enum pumped {
+    PUMP_BYTES, /* went over */
+    PUMP_END,   /* there is no more */
+    PUMP_LATER, /* nothing went over; the exchange was paused and will be woken: then call again */
+    PUMP_FAILED /* the body ends short */
+};
+
+enum { PUMP_PIECE_BYTES = 32 * 1024 };
+
+struct pump_buffer {
+    struct block *block; /* or NULL and `piece` */
+    uint8_t *piece;
+    size_t capacity, size, taken;
+    enum { BUFFER_EMPTY, BUFFER_FILLING, BUFFER_READY, BUFFER_EMPTYING } state;
+};
+
+/* Lies in an exchange and is used again by the next one there. What the lock guards is said beside it. */
+struct body_pump {
+    pthread_mutex_t lock;
+    struct exchange *exchange;
+    struct worker_pool *pool;
+    struct job job;
+    struct pump_buffer
+        buffers[2]; /* lock; the contents of one that is FILLING or EMPTYING are its holder's alone */
+    bool running;   /* lock: a worker is at it */
+    bool waiting;   /* lock: the transport is paused until something changes */
+    bool failed;    /* lock: see `error` */
+    bool stopping;  /* lock: no more LATER: the server ends */
+    struct error error;
+    /* in */
+    struct body_sink *sink;
+    uint64_t ceiling, received, discarded;
+    unsigned filling;                /* which buffer the transport fills */
+    bool ended;                      /* lock: the whole body is in the buffers or through */
+    void (*then)(struct exchange *); /* runs on the worker behind the last byte */
+    /* out */
+    struct body_source *source;
+    unsigned sending;  /* which buffer the transport empties */
+    bool source_ended; /* lock while running */
+    unsigned waits;    /* how often the bytes were not at hand: from the second on the pump reads ahead */
+    uint64_t sent;
+};
+
+void body_pump_init(struct body_pump *pump, struct exchange *exchange); /* once */
+void body_pump_reset(struct body_pump *pump,
+                     struct worker_pool *pool); /* for a new exchange; gives blocks back */
+void body_pump_done(struct body_pump *pump);
+
+/* The request's body goes to `sink`, at most `ceiling` bytes of it. */
+void body_pump_begin_in(struct body_pump *pump, struct body_sink *sink, uint64_t ceiling);
+/* Takes all of `offered` (BYTES) or nothing (LATER). After a failure the rest is dropped (BYTES), up to a
+ * bound; then FAILED: the connection is to be closed. The transport's thread. */
+enum pumped body_pump_in(struct body_pump *pump, struct bytes offered);
+/* No more bytes will come. `then` runs once all of them went through the sink, or it failed: on a worker
+ * (true; the caller has paused the exchange before), or not at all (false: a failure is in pump->error,
+ * answer it). */
+bool body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange));
+
+/* The answer's body comes from `source`. */
+void body_pump_begin_out(struct body_pump *pump, struct body_source *source);
+/* Fills the first buffer ahead of the first body_pump_out. With MUST_NOT_WAIT it is left alone when that
+ * would wait. On failure the answer has not begun, so that the client can still be told. */
+MUST_USE bool body_pump_prefill(struct body_pump *pump, enum patience patience, struct error *err);
+/* All of the answer's body when it is at hand in one piece, which then counts as sent; else data NULL. It
+ * lives until body_pump_reset. */
+struct bytes body_pump_whole(struct body_pump *pump);
+enum pumped body_pump_out(struct body_pump *pump, void *into, size_t capacity, size_t *ret_size);
+
+#endif

@@ -1,0 +1,61 @@
+/* server/exchange.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One request and its answer, from the first header to the last byte.
+ *
+ * Touched by one thread at a time: handed to a worker through the queue's lock, handed back by `wake`; only
+ * the pump's pair of blocks is worked on by two, under its own lock. It has two possible holders, its
+ * transport and a worker, and the last one ends it: a client can leave while a job runs.
+ */
+#ifndef GANTRY_SERVER_EXCHANGE_H
+#define GANTRY_SERVER_EXCHANGE_H
+
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "handlers/routes.h"
+#include "http/request.h"
+#include "http/response.h"
+#include "server/body_pump.h"
+#include "server/transport.h"
+#include "server/worker_pool.h"
+
+struct dispatcher;
+struct dispatcher_view;
+
+struct exchange {
+    struct request request;
+    struct response response;
+    struct error error; /* why the answer is an error; logged once */
+    struct arena arena;
+    struct arena_mark start; /* of an unused exchange: the first chunk is kept for the next one */
+    const struct route *route;
+    struct dispatcher *dispatcher;
+    const struct dispatcher_view *view; /* the settings as they were when it began */
+    const struct transport_kind *transport;
+    void *carrier; /* the transport's */
+    struct body_pump pump;
+    struct job job; /* its seat in the worker queue */
+    atomic_uint holders;
+    atomic_bool gone; /* the client left: long jobs stop early */
+    bool begun;       /* dispatcher_begin was called: it is counted and gets an access line */
+    bool answered;    /* the response is complete, but for the body's bytes */
+    bool body_wanted; /* dispatcher_begin said DISPATCH_BODY */
+    bool close;       /* the connection is to end with this answer */
+    bool broken;      /* the body ended short, or the client left */
+    uint64_t began_us;
+    uint64_t body_bytes; /* sent */
+    struct exchange *next_free;
+};
+
+/* A fresh or recycled one, held once by the transport. The transport fills request.method, target, headers
+ * (names in lower case, all of it in the arena) and content_length, or sets `error` to have it refused; then
+ * calls dispatcher_begin. Any thread. */
+struct exchange *exchange_new(struct dispatcher *dispatcher, const struct transport_kind *transport,
+                              void *carrier);
+void exchange_ref(struct exchange *exchange);
+/* The last one writes the access line and recycles it. Any thread. */
+void exchange_unref(struct exchange *exchange);
+
+#endif

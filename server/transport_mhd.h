@@ -1,0 +1,40 @@
+/* server/transport_mhd.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * HTTP/1.1 by libmicrohttpd: a pool of polling threads without a listening socket, fed with connections by
+ * whoever owns the port.
+ */
+#ifndef GANTRY_SERVER_TRANSPORT_MHD_H
+#define GANTRY_SERVER_TRANSPORT_MHD_H
+
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <sys/socket.h>
+
+#include "base/attributes.h"
+#include "base/error.h"
+
+struct dispatcher;
+struct transport_mhd;
+
+struct transport_mhd_options {
+    struct dispatcher *dispatcher;
+    unsigned io_threads;
+    unsigned idle_timeout_ms; /* rounded up to seconds */
+    unsigned connections;     /* open at once, over all threads */
+    /* TLS; certificate NULL: plain HTTP, for measuring only. */
+    gnutls_certificate_retrieve_function3 *certificate; /* called for each handshake, on an I/O thread */
+    const char *priorities;                             /* GnuTLS syntax */
+    const gnutls_datum_t *ticket_key; /* NULL: no session tickets; lives as long as the transport */
+};
+
+MUST_USE bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,
+                                  struct error *err);
+/* Takes `fd` over in any case: on failure it is closed. Any thread. */
+MUST_USE bool transport_mhd_add(struct transport_mhd *transport, int fd, const struct sockaddr *address,
+                                socklen_t size, struct error *err);
+unsigned transport_mhd_connections(struct transport_mhd *transport); /* open now */
+/* After dispatcher_abort. Closes what is open, ends the threads. NULL is fine. */
+void transport_mhd_stop(struct transport_mhd *transport);
+
+#endif

@@ -1,0 +1,33 @@
+/* server/worker_pool.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Threads that may wait. Interactive work goes first; bulk work never holds the last quarter of them.
+ */
+#ifndef GANTRY_SERVER_WORKER_POOL_H
+#define GANTRY_SERVER_WORKER_POOL_H
+
+#include "base/attributes.h"
+#include "base/error.h"
+
+enum urgency { URGENCY_INTERACTIVE, URGENCY_BULK };
+
+/* Lives inside its owner; in the queue at most once. The pool does not touch it after `run` has begun. */
+struct job {
+    void (*run)(struct job *job);
+    struct job *next;
+};
+
+struct worker_pool;
+
+MUST_USE bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret,
+                                struct error *err);
+/* New work. BUSY at once: the queue is full, or the pool is stopping. Any thread. */
+MUST_USE bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job,
+                                 struct error *err);
+/* The next piece of work that was admitted before: not refused, so that what has begun can end. There is one
+ * job in each exchange, so these are bounded by the connections. Any thread. */
+void worker_pool_continue(struct worker_pool *pool, enum urgency urgency, struct job *job);
+/* Finishes what is queued, ends the threads, frees. NULL is fine. */
+void worker_pool_stop(struct worker_pool *pool);
+
+#endif
