@@ -7,14 +7,13 @@
 #ifndef GANTRY_SERVER_TRANSPORT_MHD_H
 #define GANTRY_SERVER_TRANSPORT_MHD_H
 
-#include <gnutls/abstract.h>
-#include <gnutls/gnutls.h>
 #include <sys/socket.h>
 
 #include "base/attributes.h"
 #include "base/error.h"
 
 struct dispatcher;
+struct tls_context;
 struct transport_mhd;
 
 struct transport_mhd_options {
@@ -22,10 +21,7 @@ struct transport_mhd_options {
     unsigned io_threads;
     unsigned idle_timeout_ms; /* rounded up to seconds */
     unsigned connections;     /* open at once, over all threads */
-    /* TLS; certificate NULL: plain HTTP, for measuring only. */
-    gnutls_certificate_retrieve_function3 *certificate; /* called for each handshake, on an I/O thread */
-    const char *priorities;                             /* GnuTLS syntax */
-    const gnutls_datum_t *ticket_key; /* NULL: no session tickets; lives as long as the transport */
+    struct tls_context *tls;  /* outlives the transport; NULL: plain HTTP, for measuring only */
 };
 
 MUST_USE bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,
