@@ -1,0 +1,138 @@
+"""Real files: those that Debian's python3-pydicom ships, and a larger collection where it is present
+(GANTRY_TEST_DATA names its folder). Every storable file is posted, found and fetched back byte-identical; every broken
+one is answered, and nothing half-visible stays."""
+import csv
+import io
+import os
+import unittest
+from pathlib import Path
+
+from gantry import JSON, ServerCase, path_of, uids_of, value
+
+EXACT = {"Accept": "application/dicom; transfer-syntax=*"}
+NEVER_AS_STORED = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}  # GEN-08
+
+
+def pydicom_files():
+    import pydicom.data
+    folder = Path(pydicom.data.__file__).parent
+    return sorted(p for p in (folder / "test_files").rglob("*.dcm") if p.stat().st_size < 20_000_000)
+
+
+def describe(path):
+    from pydicom import dcmread
+    data = path.read_bytes()
+    try:
+        ds = dcmread(io.BytesIO(data), stop_before_pixels=True)
+        uids = [str(ds[k].value) for k in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+        whole = all(u and len(u) <= 64 and not set(u) - set("0123456789.") for u in uids)
+        return data, str(ds.file_meta.TransferSyntaxUID), whole and "DirectoryRecordSequence" not in ds, uids[1]
+    except Exception:
+        return data, None, False, None
+
+
+class RealFiles(ServerCase):
+    def round_trip(self, paths, must_store):
+        stored, refused, seen = 0, [], set()
+        for path in paths:
+            data, syntax, storable, instance = describe(path)
+            with self.subTest(path.name):
+                answer = self.server.store([data])
+                self.assertIn(answer.status, (200, 202, 409), f"{path.name}: {answer!r}")
+                self.assertIsNone(self.server.process.poll(), f"{path.name} ended the server")
+                if "00081199" not in answer.json():
+                    if storable and instance not in seen and must_store:
+                        refused.append((path.name, answer.json()))
+                    continue
+                seen.add(instance)
+                stored += 1
+                item = answer.json()["00081199"]["Value"][0]
+                url = value(item, "00081190").removeprefix(self.server.url)
+                rows = self.server.get(f"/instances?SOPInstanceUID={value(item, '00081155')}", JSON)
+                self.assertStatus(rows, 200)
+                metadata = self.assertStatus(self.server.get(url + "/metadata", JSON), 200)
+                self.assertEqual(value(metadata.json()[0], "00080018"), value(item, "00081155"))
+                got = self.server.get(url, EXACT)
+                if syntax in NEVER_AS_STORED:
+                    self.assertIn(got.status, (200, 406), path.name)
+                elif syntax:
+                    self.assertStatus(got, 200)
+                    self.assertEqual(got.body, data, path.name)
+                frames = self.server.get(url + "/frames/1", {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"})
+                self.assertIn(frames.status, (200, 404, 406, 500), path.name)
+        self.assertEqual(refused, [])
+        return stored
+
+    def test_files_of_pydicom(self):
+        self.assertGreater(self.round_trip(pydicom_files(), True), 30)
+
+    def test_every_frame_of_pydicoms_files_against_pydicom(self):
+        from pydicom import dcmread
+        from pydicom.encaps import generate_pixel_data_frame
+        compared = 0
+        for path in pydicom_files():
+            data, syntax, storable, _ = describe(path)
+            if not storable:
+                continue
+            try:
+                ds = dcmread(io.BytesIO(data))
+                if "PixelData" not in ds:
+                    continue
+                count = int(ds.get("NumberOfFrames") or 1)
+                if ds.file_meta.TransferSyntaxUID.is_encapsulated:
+                    expected = list(generate_pixel_data_frame(ds.PixelData, count))
+                elif ds.BitsAllocated >= 8 and syntax == "1.2.840.10008.1.2.1":
+                    size = ds.Rows * ds.Columns * ds.SamplesPerPixel * ds.BitsAllocated // 8
+                    expected = [ds.PixelData[i * size:(i + 1) * size] for i in range(count)]
+                else:
+                    continue
+            except Exception:
+                continue
+            self.server.store([data])
+            if self.server.get(path_of(data) + "/metadata").status != 200:
+                continue
+            got = self.server.get(path_of(data), EXACT)
+            if got.body != data:
+                continue  # another file of the collection has the same UID
+            for n in sorted({1, count // 2 or 1, count}):
+                with self.subTest(f"{path.name} frame {n}"):
+                    answer = self.server.get(path_of(data) + f"/frames/{n}", {"Accept": "application/octet-stream; transfer-syntax=*"})
+                    if n > len(expected) or not expected[n - 1]:
+                        continue
+                    self.assertStatus(answer, 200)
+                    self.assertEqual(answer.body.rstrip(b"\0"), expected[n - 1].rstrip(b"\0"), path.name)
+                    compared += 1
+        self.assertGreater(compared, 20)
+
+
+class Collection(RealFiles):
+    def setUp(self):
+        folder = os.environ.get("GANTRY_TEST_DATA")
+        if not folder or not Path(folder, "MANIFEST.tsv").exists():
+            self.skipTest("the larger collection of real files is not here (GANTRY_TEST_DATA)")
+        self.folder = Path(folder)
+        with open(self.folder / "MANIFEST.tsv", newline="") as manifest:
+            self.rows = list(csv.DictReader(manifest, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+    def test_files_of_pydicom(self):
+        self.skipTest("done by RealFiles")
+
+    def test_every_frame_of_pydicoms_files_against_pydicom(self):
+        self.skipTest("done by RealFiles")
+
+    def test_every_storable_file_comes_back(self):
+        paths = [self.folder / row["path"] for row in self.rows if row["storable"] == "yes" and not row["path"].startswith("broken/")]
+        self.assertGreater(self.round_trip(paths, True), 250)
+
+    def test_every_broken_file_is_answered(self):
+        paths = [self.folder / row["path"] for row in self.rows if row["path"].startswith("broken/") or row["storable"] != "yes"]
+        self.round_trip(paths, False)
+        self.assertStatus(self.server.get("//readyz"), 200)
+        rows = self.server.get("/instances?limit=5000", JSON).json()
+        for row in rows:
+            url = value(row, "00081190").removeprefix(self.server.url)
+            self.assertIn(self.server.get(url, EXACT).status, (200, 406))
+
+
+if __name__ == "__main__":
+    unittest.main()
