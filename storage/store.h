@@ -66,6 +66,9 @@ uint64_t store_draft_generation(const struct store_draft *draft);
 uint64_t store_draft_size(const struct store_draft *draft);
 const char *store_draft_path(const struct store_draft *draft);
 void store_draft_digest(struct store_draft *draft, uint8_t ret[STORE_DIGEST_BYTES]); /* of all appended */
+/* No more will be appended: its bytes may leave for the disk now, so that store_place waits less. Never waits
+ * long. */
+void store_draft_ended(struct store_draft *draft);
 /* Removes the draft; what was placed stays; NULL is fine. */
 void store_draft_close(struct store_draft *draft);
 

@@ -1,0 +1,238 @@
+/* storage/draft.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Files that arrive: written as drafts, then placed as objects, so that no reader ever meets half a file. A
+ * draft stays beside its object until the catalog has the row: it is what recovery (storage/recover.h) goes
+ * by.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "storage/store_inside.h"
+
+_Static_assert((int)STORE_DIGEST_BYTES == (int)DIGEST_BYTES, "the store's digest is SHA-256");
+
+/* How much may be written before the volume's free space is looked at again. */
+static const uint64_t free_space_every_bytes = (uint64_t)16 << 20;
+
+struct store_draft {
+    struct store *store;
+    uint64_t generation, size, look_at_space_from;
+    struct digest *hashing; /* NULL: finished, in `digest` */
+    uint8_t digest[STORE_DIGEST_BYTES];
+    int fd;
+    bool ended;  /* its bytes are on their way to the disk */
+    bool broken; /* an append failed: what the file holds is not what was hashed */
+    char path[];
+};
+
+static bool check_free_space(const struct store *store, struct error *err)
+{
+    struct statvfs about;
+
+    if (store->free_space_floor == 0)
+        return true;
+    if (fstatvfs(store->drafts_fd, &about) != 0)
+        return error_errno(err, errno, "fstatvfs");
+    const uint64_t free_bytes = (uint64_t)about.f_bavail * about.f_frsize;
+    if (free_bytes < store->free_space_floor)
+        return error_set(err, FAULT_DISK_FULL, "%" PRIu64 " bytes free, free_space_floor %" PRIu64,
+                         free_bytes, store->free_space_floor);
+    return true;
+}
+
+bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err)
+{
+    char name[DRAFT_NAME_SIZE];
+    const size_t path_size = strlen(store->root) + sizeof "/drafts/" + DRAFT_NAME_SIZE;
+
+    open_files_close_unlinked(store->open_files);
+    if (!check_free_space(store, err))
+        return false;
+    struct store_draft *draft = calloc(1, sizeof *draft + path_size);
+    if (!draft)
+        return error_set(err, FAULT_BUSY, "no memory for a draft");
+    draft->store = store;
+    draft->generation = atomic_fetch_add(&store->next_generation, 1);
+    draft->look_at_space_from = free_space_every_bytes;
+    draft_name(draft->generation, name);
+    snprintf(draft->path, path_size, "%s/drafts/%s", store->root, name);
+    draft->fd = openat(store->drafts_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (draft->fd < 0) {
+        const int why = errno;
+        free(draft);
+        return error_errno(err, why, "creating drafts/%s", name);
+    }
+    draft->hashing = digest_new();
+    *ret = draft;
+    return true;
+}
+
+bool store_draft_append(struct store_draft *draft, struct bytes chunk, struct error *err)
+{
+    assert(draft->hashing && !draft->broken && !draft->ended);
+    if (draft->size >= draft->look_at_space_from) {
+        if (!check_free_space(draft->store, err))
+            return false;
+        draft->look_at_space_from = draft->size + free_space_every_bytes;
+    }
+    if (!file_write(draft->fd, chunk, err)) {
+        draft->broken = true;
+        return error_while(err, "draft %" PRIu64, draft->generation);
+    }
+    digest_add(draft->hashing, chunk);
+    draft->size += chunk.size;
+    return true;
+}
+
+uint64_t store_draft_generation(const struct store_draft *draft)
+{
+    return draft->generation;
+}
+
+uint64_t store_draft_size(const struct store_draft *draft)
+{
+    return draft->size;
+}
+
+const char *store_draft_path(const struct store_draft *draft)
+{
+    return draft->path;
+}
+
+void store_draft_digest(struct store_draft *draft, uint8_t ret[STORE_DIGEST_BYTES])
+{
+    if (draft->hashing) {
+        digest_get(draft->hashing, draft->digest);
+        digest_free(TAKE(draft->hashing));
+    }
+    memcpy(ret, draft->digest, sizeof draft->digest);
+}
+
+void store_draft_ended(struct store_draft *draft)
+{
+    if (draft->ended)
+        return;
+    draft->ended = true;
+    /* A start, not a promise: whether it fails, fdatasync will tell. docs/decisions/0003-durability.md */
+    (void)sync_file_range(draft->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+void store_draft_close(struct store_draft *draft)
+{
+    if (!draft)
+        return;
+    file_close(draft->fd);
+    store_remove_draft(draft->store, draft->generation);
+    digest_free(draft->hashing);
+    free(draft);
+}
+
+/* The folder exists and its name is durable. One thread makes it durable before another may rely on it. */
+static bool make_folder(struct store *store, uint64_t folder, struct error *err)
+{
+    char name[FOLDER_NAME_SIZE];
+    bool done = true;
+
+    folder_name(folder, name);
+    pthread_mutex_lock(&store->folder_lock);
+    if (store->durable_folder != folder) {
+        if (mkdirat(store->objects_fd, name, 0700) != 0 && errno != EEXIST)
+            done = error_errno(err, errno, "making folder objects/%s", name);
+        else if (fsync(store->objects_fd) != 0)
+            done = error_errno(err, errno, "fsync of objects");
+        else
+            store->durable_folder = folder;
+    }
+    pthread_mutex_unlock(&store->folder_lock);
+    return done;
+}
+
+static bool sync_folder(struct store *store, uint64_t folder, struct error *err)
+{
+    char name[FOLDER_NAME_SIZE];
+
+    folder_name(folder, name);
+    SCOPED(file) int fd = openat(store->objects_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "opening objects/%s", name);
+    if (fsync(fd) != 0)
+        return error_errno(err, errno, "fsync of objects/%s", name);
+    return true;
+}
+
+/* Their folder too: where an object survives, the draft that tells recovery of it must have survived. */
+static bool sync_drafts(struct store *store, struct store_draft *const *drafts, size_t count,
+                        struct error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert(!drafts[i]->broken);
+        if (count > 1)
+            store_draft_ended(drafts[i]); /* all before the first is waited for */
+    }
+    for (size_t i = 0; i < count; i++)
+        if (fdatasync(drafts[i]->fd) != 0)
+            return error_errno(err, errno, "fdatasync of draft %" PRIu64, drafts[i]->generation);
+    if (fsync(store->drafts_fd) != 0)
+        return error_errno(err, errno, "fsync of drafts");
+    return true;
+}
+
+static bool link_draft(struct store *store, const struct store_draft *draft, struct error *err)
+{
+    char from[DRAFT_NAME_SIZE], to[OBJECT_NAME_SIZE];
+
+    if (!make_folder(store, draft->generation / GENERATIONS_PER_FOLDER, err))
+        return false;
+    draft_name(draft->generation, from);
+    object_name(draft->generation, to);
+    if (linkat(store->drafts_fd, from, store->objects_fd, to, 0) != 0)
+        return error_errno(err, errno, "linking objects/%s", to);
+    return true;
+}
+
+bool store_place(struct store *store, struct store_draft *const *drafts, size_t count, struct error *err)
+{
+    size_t linked = 0;
+    bool done = sync_drafts(store, drafts, count, err);
+
+    while (done && linked < count) {
+        done = link_draft(store, drafts[linked], err);
+        linked += done;
+    }
+    /* Generations of one delivery ascend, so equal folders are neighbours; elsewhere one is synced twice. */
+    for (size_t i = 0; done && i < count; i++) {
+        const uint64_t folder = drafts[i]->generation / GENERATIONS_PER_FOLDER;
+        if (i + 1 == count || drafts[i + 1]->generation / GENERATIONS_PER_FOLDER != folder)
+            done = sync_folder(store, folder, err);
+    }
+    if (!done)
+        while (linked > 0)
+            store_forget(store, drafts[--linked]->generation);
+    return done;
+}
+
+bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation), void *context,
+                      struct error *err)
+{
+    return folder_each_number(store->drafts_fd, DRAFT_NAME_SIZE - 1, "", each, context, err);
+}
+
+void store_remove_draft(struct store *store, uint64_t generation)
+{
+    char name[DRAFT_NAME_SIZE];
+
+    draft_name(generation, name);
+    if (unlinkat(store->drafts_fd, name, 0) != 0 && errno != ENOENT)
+        log_line(LOG_WARNING, "store: draft %" PRIu64 " could not be removed: %s", generation,
+                 strerrorname_np(errno));
+}

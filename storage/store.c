@@ -1,0 +1,309 @@
+/* storage/store.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The volume: opening it, reading what is stored, forgetting it. How files get there: storage/draft.c.
+ */
+#include "storage/store.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "storage/store_inside.h"
+
+/* ── opening ── */
+
+bool folder_each_number(int folder_fd, unsigned digits, const char *suffix,
+                        bool (*each)(void *context, uint64_t number), void *context, struct error *err)
+{
+    const int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    const struct dirent *entry;
+
+    if (!folder) {
+        const int why = errno;
+        file_close(fd);
+        return error_errno(err, why, "opening a folder of the store");
+    }
+    for (errno = 0; (entry = readdir(folder)); errno = 0) {
+        uint64_t number;
+        if (strlen(entry->d_name) == digits + strlen(suffix) && strcmp(entry->d_name + digits, suffix) == 0 &&
+            number_parse_hex(bytes_of(entry->d_name, digits), INT64_MAX, &number) && !each(context, number))
+            break;
+    }
+    const int why = entry ? 0 : errno;
+    closedir(folder);
+    return why == 0 || error_errno(err, why, "reading a folder of the store");
+}
+
+struct highest {
+    uint64_t number;
+    bool found;
+};
+
+static bool note_highest(void *context, uint64_t number)
+{
+    struct highest *highest = context;
+
+    if (!highest->found || number > highest->number)
+        *highest = (struct highest){ number, true };
+    return true;
+}
+
+/* The highest generation that was ever used, as far as the volume shows: only the highest folder is read. If
+ * that is empty, all of its numbers count as used: what was deleted from it must not come again. */
+static bool find_highest(struct store *store, struct highest *highest, struct error *err)
+{
+    struct highest folder = { 0 }, object = { 0 };
+    char name[FOLDER_NAME_SIZE];
+
+    *highest = (struct highest){ 0 };
+    if (!folder_each_number(store->drafts_fd, 16, "", note_highest, highest, err) ||
+        !folder_each_number(store->objects_fd, 13, "", note_highest, &folder, err))
+        return false;
+    if (!folder.found)
+        return true;
+    folder_name(folder.number, name);
+    SCOPED(file) int fd = openat(store->objects_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "opening objects/%s", name);
+    if (!folder_each_number(fd, 16, ".dcm", note_highest, &object, err))
+        return false;
+    if (!object.found && folder.number < INT64_MAX / GENERATIONS_PER_FOLDER)
+        object =
+            (struct highest){ folder.number * GENERATIONS_PER_FOLDER + (GENERATIONS_PER_FOLDER - 1), true };
+    if (object.found)
+        note_highest(highest, object.number);
+    return true;
+}
+
+static bool open_folder(const char *root, const char *name, int *ret, struct error *err)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof path, "%s/%s", root, name) >= (int)sizeof path)
+        return error_set(err, FAULT_DISK, "path too long");
+    if (!file_make_folders(path, 0700, err))
+        return false;
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "opening folder %s", path);
+    *ret = fd;
+    return true;
+}
+
+/* The kernel frees the lock when the process ends, however it ends. */
+static bool take_lock(struct store *store, struct error *err)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof path, "%s/lock", store->root) >= (int)sizeof path)
+        return error_set(err, FAULT_DISK, "path too long");
+    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (store->lock_fd < 0)
+        return error_errno(err, errno, "opening %s", path);
+    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return error_set(err, FAULT_BUSY, "%s: another process uses this data folder", store->root);
+        return error_errno(err, errno, "locking %s", path);
+    }
+    return true;
+}
+
+static int open_cached(int folder_fd, const char *name)
+{
+    const struct open_how how = { .flags = O_RDONLY | O_CLOEXEC,
+                                  .resolve = RESOLVE_CACHED | RESOLVE_BENEATH };
+
+    return (int)syscall(SYS_openat2, folder_fd, name, &how, sizeof how);
+}
+
+static ssize_t read_cached(int fd, void *into, size_t size, uint64_t offset)
+{
+    const struct iovec part = { into, size };
+
+    return preadv2(fd, &part, 1, (off_t)offset, RWF_NOWAIT);
+}
+
+/* Which of the calls that never wait kernel, sandbox and file system allow: asked once, with a file of our
+ * own. Where the probe cannot be written the store works, with more waiting. */
+static void probe(struct store *store)
+{
+    static const char name[] = "probe";
+    uint8_t page[4096] = { 0 };
+    struct error ignored = { 0 };
+
+    unlinkat(store->drafts_fd, name, 0);
+    SCOPED(file) int fd = openat(store->drafts_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return;
+    if (file_write(fd, bytes_of(page, sizeof page), &ignored))
+        store->can_read_cached = read_cached(fd, page, sizeof page, 0) == (ssize_t)sizeof page;
+    SCOPED(file) int again = open_cached(store->drafts_fd, name);
+    store->can_open_cached = again >= 0;
+    unlinkat(store->drafts_fd, name, 0);
+}
+
+static bool open_inside(struct store *store, const struct store_options *options,
+                        uint64_t least_next_generation, struct error *err)
+{
+    struct highest highest;
+
+    if (!file_make_folders(store->root, 0700, err) || !take_lock(store, err) ||
+        !open_folder(store->root, "objects", &store->objects_fd, err) ||
+        !open_folder(store->root, "drafts", &store->drafts_fd, err))
+        return false;
+    store->open_files = open_files_new(options->open_files);
+    if (!store->open_files)
+        return error_set(err, FAULT_BUSY, "no memory for %u open files", options->open_files);
+    if (!find_highest(store, &highest, err))
+        return false;
+    uint64_t next = highest.found ? highest.number + 1 : 1;
+    if (next < least_next_generation)
+        next = least_next_generation;
+    if (next > INT64_MAX / 2)
+        return error_set(err, FAULT_DISK, "generation %" PRIu64 " is none of ours", next - 1);
+    atomic_init(&store->next_generation, next);
+    probe(store);
+    log_line(LOG_DEBUG, "store: next generation %" PRIu64 ", %s, %s", next,
+             store->can_open_cached ? "opens from cache" : "opening waits",
+             store->can_read_cached ? "reads from cache" : "reading waits");
+    return true;
+}
+
+bool store_open(const struct store_options *options, uint64_t least_next_generation, struct store **ret,
+                struct error *err)
+{
+    struct store *store = calloc(1, sizeof *store);
+
+    if (!store || !(store->root = strdup(options->root))) {
+        free(store);
+        return error_set(err, FAULT_BUSY, "no memory for the store");
+    }
+    store->lock_fd = store->objects_fd = store->drafts_fd = -1;
+    store->free_space_floor = options->free_space_floor;
+    store->durable_folder = UINT64_MAX;
+    pthread_mutex_init(&store->folder_lock, NULL);
+    if (!open_inside(store, options, least_next_generation, err)) {
+        store_close(store);
+        return error_while(err, "opening the store");
+    }
+    *ret = store;
+    return true;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    open_files_free(store->open_files);
+    file_close(store->drafts_fd);
+    file_close(store->objects_fd);
+    file_close(store->lock_fd);
+    pthread_mutex_destroy(&store->folder_lock);
+    free(store->root);
+    free(store);
+}
+
+const char *store_root(const struct store *store)
+{
+    return store->root;
+}
+
+void store_path(const struct store *store, uint64_t generation, char *into, size_t size)
+{
+    char name[OBJECT_NAME_SIZE];
+
+    object_name(generation, name);
+    snprintf(into, size, "%s/objects/%s", store->root, name);
+}
+
+/* ── reading ── */
+
+bool store_reader_open(struct store *store, uint64_t generation, enum patience patience,
+                       struct store_reader **ret, struct error *err)
+{
+    struct store_reader *reader = open_files_find(store->open_files, generation);
+    char name[OBJECT_NAME_SIZE];
+    int fd;
+
+    if (reader) {
+        *ret = reader;
+        return true;
+    }
+    object_name(generation, name);
+    if (patience == MUST_NOT_WAIT) {
+        fd = store->can_open_cached ? open_cached(store->objects_fd, name) : -1;
+        if (fd < 0 && (!store->can_open_cached || errno != ENOENT))
+            return error_set(err, FAULT_WOULD_WAIT, "opening generation %" PRIu64, generation);
+    } else {
+        open_files_close_unlinked(store->open_files);
+        fd = openat(store->objects_fd, name, O_RDONLY | O_CLOEXEC);
+    }
+    if (fd < 0 && errno == ENOENT)
+        return error_set(err, FAULT_NOT_FOUND, "generation %" PRIu64 " has no file", generation);
+    if (fd < 0)
+        return error_errno(err, errno, "opening generation %" PRIu64, generation);
+    reader = open_files_add(store->open_files, store, generation, fd);
+    if (!reader)
+        return error_set(err, FAULT_BUSY, "no memory to open generation %" PRIu64, generation);
+    *ret = reader;
+    return true;
+}
+
+bool store_reader_read(struct store_reader *reader, uint64_t offset, void *into, size_t size,
+                       enum patience patience, struct error *err)
+{
+    if (size == 0)
+        return true;
+    if (offset > INT64_MAX || size > INT64_MAX - offset)
+        return error_set(err, FAULT_DISK, "generation %" PRIu64 ": no file is that long", reader->generation);
+    if (patience == MAY_WAIT)
+        return file_read_at(reader->fd, into, size, offset, err) ||
+               error_while(err, "generation %" PRIu64, reader->generation);
+    /* Less than all: the rest is not in memory, or the file is too short, which the repetition will tell. */
+    if (!reader->store->can_read_cached || read_cached(reader->fd, into, size, offset) != (ssize_t)size)
+        return error_set(err, FAULT_WOULD_WAIT, "reading generation %" PRIu64, reader->generation);
+    return true;
+}
+
+void store_reader_close(struct store_reader *reader)
+{
+    if (reader)
+        open_files_leave(reader);
+}
+
+bool store_read(struct store *store, uint64_t generation, uint64_t offset, void *into, size_t size,
+                enum patience patience, struct error *err)
+{
+    SCOPED(store_reader) struct store_reader *reader = NULL;
+
+    return store_reader_open(store, generation, patience, &reader, err) &&
+           store_reader_read(reader, offset, into, size, patience, err);
+}
+
+/* First unlinked, then forgotten: open_files_add relies on that order. */
+void store_forget(struct store *store, uint64_t generation)
+{
+    char name[OBJECT_NAME_SIZE];
+
+    object_name(generation, name);
+    if (unlinkat(store->objects_fd, name, 0) != 0 && errno != ENOENT)
+        log_line(LOG_WARNING, "store: generation %" PRIu64 " could not be removed: %s", generation,
+                 strerrorname_np(errno));
+    open_files_forget(store->open_files, generation);
+    open_files_close_unlinked(store->open_files);
+}

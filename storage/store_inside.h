@@ -1,0 +1,57 @@
+/* storage/store_inside.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * What store.c (files that stay) and draft.c (files that arrive) share. For these two only.
+ */
+#ifndef GANTRY_STORAGE_STORE_INSIDE_H
+#define GANTRY_STORAGE_STORE_INSIDE_H
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "storage/open_files.h"
+#include "storage/store.h"
+
+enum {
+    GENERATIONS_PER_FOLDER = 4096,
+    DRAFT_NAME_SIZE = 16 + 1,
+    FOLDER_NAME_SIZE = 13 + 1,
+    OBJECT_NAME_SIZE = 13 + 1 + 16 + 4 + 1,
+};
+
+struct store {
+    char *root;
+    int lock_fd, objects_fd, drafts_fd; /* -1: not open */
+    uint64_t free_space_floor;
+    atomic_uint_fast64_t next_generation;
+    struct open_files *open_files;
+    bool can_open_cached; /* openat2 RESOLVE_CACHED */
+    bool can_read_cached; /* preadv2 RWF_NOWAIT */
+    pthread_mutex_t folder_lock;
+    uint64_t
+        durable_folder; /* of this one it is known that its name survives a power cut; UINT64_MAX: none */
+};
+
+static inline void draft_name(uint64_t generation, char into[DRAFT_NAME_SIZE])
+{
+    snprintf(into, DRAFT_NAME_SIZE, "%016" PRIx64, generation);
+}
+static inline void folder_name(uint64_t folder, char into[FOLDER_NAME_SIZE])
+{
+    snprintf(into, FOLDER_NAME_SIZE, "%013" PRIx64, folder);
+}
+/* Below objects/. */
+static inline void object_name(uint64_t generation, char into[OBJECT_NAME_SIZE])
+{
+    snprintf(into, OBJECT_NAME_SIZE, "%013" PRIx64 "/%016" PRIx64 ".dcm", generation / GENERATIONS_PER_FOLDER,
+             generation);
+}
+
+/* Calls `each` with the number of every entry of the folder whose name is `digits` hexadecimal digits and
+ * `suffix`, until it returns false. Other entries are not ours and are left alone. */
+MUST_USE bool folder_each_number(int folder_fd, unsigned digits, const char *suffix,
+                                 bool (*each)(void *context, uint64_t number), void *context,
+                                 struct error *err);
+
+#endif
