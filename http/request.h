@@ -22,6 +22,7 @@ struct fields {
     struct field *list;
     size_t count, capacity;
 };
+/* Name and value are borrowed. */
 void fields_add(struct fields *fields, struct arena *arena, struct bytes name, struct bytes value);
 /* The first field of this name (exact bytes), or NULL. */
 const struct field *fields_find(const struct fields *fields, const char *name);

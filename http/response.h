@@ -16,11 +16,13 @@ struct response {
     struct body_source *body; /* NULL: none */
 };
 
-/* Adds a field. */
+/* Adds a field. Control characters in the value become spaces. */
 void response_header(struct response *response, struct arena *arena, const char *name, const char *format, ...)
     PRINTF_LIKE(4, 5);
 /* The first value of a field already set (name of any case), data NULL: none. */
 struct bytes response_find(const struct response *response, const char *name);
+/* Takes every field of this name (of any case) away. */
+void response_remove(struct response *response, const char *name);
 /* 200-style answer from a text that the arena holds. */
 void response_text(struct response *response, struct arena *arena, int status, const char *content_type,
                    struct bytes body);
