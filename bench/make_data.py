@@ -1,0 +1,88 @@
+"""Data for the benchmark, generated: the same for every server. Needs python3-pydicom and numpy.
+
+UIDs of what is stored during a measurement end in the marks that bench_load replaces (bench/load.c).
+"""
+import io
+
+import numpy
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.filewriter import dcmwrite
+from pydicom.sequence import Sequence
+
+ROOT = "1.2.826.0.1.3680043.10.1081"
+EXPLICIT, JPEG, JPEG_LS = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80"
+
+
+def code(value, meaning):
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
+def image(study, series, instance, rows, columns, frames=1, streams=None, syntax=EXPLICIT, number=1, bits=16, samples=1,
+          sop_class="1.2.840.10008.5.1.4.1.1.2", modality="CT", patient="P1", noise=None):
+    """One file with about 200 elements in its header, as a scanner writes them."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = sop_class
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = instance
+    ds.is_little_endian, ds.is_implicit_VR = True, False
+    ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series
+    ds.PatientName, ds.PatientID, ds.PatientBirthDate, ds.PatientSex = f"Bench^{patient}", patient, "19700101", "O"
+    ds.StudyDate = ds.SeriesDate = ds.AcquisitionDate = ds.ContentDate = "20240102"
+    ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = "101112.345678"
+    ds.AccessionNumber, ds.StudyID, ds.ReferringPhysicianName = "A" + patient, "S1", "Referring^Physician"
+    ds.Modality, ds.Manufacturer, ds.ManufacturerModelName = modality, "Generated", "Model 1"
+    ds.InstitutionName, ds.StationName, ds.StudyDescription = "Institution", "STATION1", "Thorax with contrast"
+    ds.SeriesDescription, ds.ProtocolName, ds.BodyPartExamined = "axial 1 mm", "Thorax", "CHEST"
+    ds.SeriesNumber, ds.InstanceNumber, ds.AcquisitionNumber = 1, number, 1
+    ds.FrameOfReferenceUID = study + ".9"
+    ds.ImageType, ds.PatientPosition = ["ORIGINAL", "PRIMARY", "AXIAL"], "HFS"
+    ds.ImagePositionPatient, ds.ImageOrientationPatient = [-180.5, -180.5, float(number)], [1, 0, 0, 0, 1, 0]
+    ds.PixelSpacing, ds.SliceThickness, ds.SliceLocation = [0.703125, 0.703125], 1, number
+    ds.KVP, ds.ExposureTime, ds.XRayTubeCurrent, ds.Exposure = 120, 500, 200, 100
+    ds.WindowCenter, ds.WindowWidth, ds.RescaleIntercept, ds.RescaleSlope = [40, -600], [400, 1500], -1024, 1
+    ds.ProcedureCodeSequence = Sequence([code("363680008", "Radiographic imaging procedure")])
+    ds.RequestAttributesSequence = Sequence([Dataset()])
+    ds.RequestAttributesSequence[0].ScheduledProcedureStepID = "SPS1"
+    ds.RequestAttributesSequence[0].RequestedProcedureID = "RP1"
+    ds.ReferencedImageSequence = Sequence([])
+    for n in range(12):
+        item = Dataset()
+        item.ReferencedSOPClassUID = sop_class
+        item.ReferencedSOPInstanceUID = f"{ROOT}.77.{n}"
+        ds.ReferencedImageSequence.append(item)
+    block = ds.private_block(0x0019, "GENERATED PRIVATE", create=True)
+    for n in range(100):
+        block.add_new(n, ("DS", "LO", "SH", "IS")[n % 4], (str(n + 0.5), f"value {n}", f"V{n}", str(n))[n % 4])
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.BitsAllocated, ds.BitsStored = rows, columns, samples, bits, min(bits, 12)
+    ds.HighBit, ds.PixelRepresentation = ds.BitsStored - 1, 0
+    ds.PhotometricInterpretation = "MONOCHROME2" if samples == 1 else "RGB"
+    if samples > 1:
+        ds.PlanarConfiguration = 0
+    if frames > 1:
+        ds.NumberOfFrames = frames
+    if streams:
+        ds.PixelData = encapsulate(streams)
+        ds["PixelData"].is_undefined_length = True
+    else:
+        size = rows * columns * samples * bits // 8 * frames
+        noise = noise if noise is not None else numpy.random.default_rng(number)
+        ds.PixelData = (noise.integers(0, 4096, size // 2, dtype=numpy.uint16)).tobytes()
+    ds["PixelData"].VR = "OB" if streams else "OW"
+    file = io.BytesIO()
+    dcmwrite(file, ds, write_like_original=False)
+    return file.getvalue()
+
+
+def streams(count, size, seed):
+    """Code streams of the given size: nobody decodes them, so noise between the markers will do."""
+    noise = numpy.random.default_rng(seed)
+    return [b"\xff\xd8\xff\xe0" + noise.integers(1, 254, size - 6, dtype=numpy.uint8).tobytes() + b"\xff\xd9" for _ in range(count)]
+
+
+def multipart(files, boundary="bench-boundary-0123456789"):
+    body = b"".join(b"--" + boundary.encode() + b"\r\nContent-Type: application/dicom\r\n\r\n" + f + b"\r\n" for f in files)
+    return body + b"--" + boundary.encode() + b"--\r\n", f'multipart/related; type="application/dicom"; boundary={boundary}'

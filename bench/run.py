@@ -1,0 +1,474 @@
+#!/usr/bin/python3
+"""Gantry, nginx with the same bytes as static files, and Debian's Orthanc with its DICOMweb plugin behind nginx, each in
+turn in one run: server CPU per request, rates, latencies, and the ratios. bench/README.md says how to read it.
+
+  bench/run.py [--smoke] [--rounds 3] [--seconds 1.5] [--only TEXT] [--no-orthanc] [--studies 2000] [--binary FILE]
+"""
+import argparse
+import ctypes
+import json
+import os
+import re
+import shutil
+import socket
+import ssl
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from http.client import HTTPSConnection
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import make_data as data
+
+HERE = Path(__file__).resolve().parent
+LIBC = ctypes.CDLL("libc.so.6", use_errno=True)
+TICKS = os.sysconf("SC_CLK_TCK")
+ANY = "Accept: multipart/related; type=application/octet-stream; transfer-syntax=*"
+DICOM = 'Accept: multipart/related; type="application/dicom"; transfer-syntax=*'
+JSON = "Accept: application/dicom+json"
+
+
+def cpu_of(pids):
+    """CPU seconds of processes, to the nanosecond (their CPU clocks)."""
+    total = 0.0
+    for pid in pids:
+        clock = ctypes.c_int()
+        if LIBC.clock_getcpuclockid(pid, ctypes.byref(clock)) == 0:
+            total += time.clock_gettime(clock.value)
+    return total
+
+
+def children(pid):
+    out = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            out += [int(child)] + children(int(child))
+    return out
+
+
+def peak_memory(pids):
+    return sum(int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{p}/status").read_text()).group(1)) for p in pids) / 1024
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(port, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise SystemExit(f"nothing listens on {port}")
+
+
+class Gantry:
+    name = "gantry"
+
+    def __init__(self, folder, binary):
+        self.folder, self.binary = folder / "gantry", binary
+        self.folder.mkdir()
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([self.binary, "serve", "--listen", "127.0.0.1:0", "--data", str(self.folder), "--log-level", "info"],
+                                        stdout=subprocess.PIPE, stderr=open(self.folder / "log", "ab"), stdin=subprocess.DEVNULL)
+        told = b""
+        while b"CA: " not in told or not told.endswith(b"\n"):
+            line = self.process.stdout.readline()
+            if not line:
+                raise SystemExit((self.folder / "log").read_text()[-2000:])
+            told += line
+        self.port = int(re.search(rb"https://[^\s/:]+:(\d+)", told).group(1))
+        self.ca = re.search(rb"CA: (\S+)", told).group(1).decode()
+        self.pids = [self.process.pid]
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+class Nginx:
+    name = "nginx"
+
+    def __init__(self, folder, gantry, upstream=None):
+        self.folder = folder / ("nginx" if upstream is None else "nginx-proxy")
+        self.root = self.folder / "root"
+        self.root.mkdir(parents=True)
+        self.port = free_port()
+        tls = gantry.folder / "tls"
+        place = (f"location / {{ root {self.root}; }}" if upstream is None else
+                 f"location / {{ proxy_pass http://127.0.0.1:{upstream}; proxy_http_version 1.1; proxy_set_header Connection '';"
+                 " proxy_request_buffering off; proxy_buffering on; client_max_body_size 0; proxy_read_timeout 600; }")
+        keep = f"upstream orthanc {{ server 127.0.0.1:{upstream}; keepalive 64; }}" if upstream else ""
+        place = place.replace(f"http://127.0.0.1:{upstream}", "http://orthanc") if upstream else place
+        config = self.folder / "nginx.conf"
+        config.write_text(f"""
+daemon off; worker_processes 2; pid {self.folder}/pid; error_log {self.folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; keepalive_requests 100000000; keepalive_timeout 600; default_type application/octet-stream;
+  client_body_temp_path {self.folder}/body; proxy_temp_path {self.folder}/proxy; fastcgi_temp_path {self.folder}/f;
+  uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s; open_file_cache max=10000;
+  {keep}
+  server {{
+    listen 127.0.0.1:{self.port} ssl backlog=4096; ssl_certificate {tls}/server.pem; ssl_certificate_key {tls}/server.key;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384; ssl_session_tickets on;
+    {place}
+  }}
+}}
+""")
+        # Workers drop to another user when started by root; the files must be theirs to read.
+        for path in (folder, self.folder, self.root):
+            path.chmod(0o755)
+        self.process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(config)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(self.port)
+        self.pids = [self.process.pid] + children(self.process.pid)
+
+    def keep(self, name, body):
+        (self.root / name).write_bytes(body)
+        (self.root / name).chmod(0o644)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+class Orthanc:
+    """Debian's Orthanc behind nginx, since its own TLS crashes at the first connection in this release; both are counted."""
+    name = "orthanc"
+
+    def __init__(self, folder, gantry):
+        self.folder = folder / "orthanc"
+        self.folder.mkdir()
+        port = free_port()
+        (self.folder / "orthanc.json").write_text(json.dumps({
+            "Name": "bench", "StorageDirectory": str(self.folder / "db"), "IndexDirectory": str(self.folder / "db"),
+            "HttpPort": port, "DicomServerEnabled": False, "RemoteAccessAllowed": False, "AuthenticationEnabled": False,
+            "KeepAlive": True, "HttpThreadsCount": 50, "StorageCompression": False, "SyncStorageArea": True,
+            "MaximumStorageCacheSize": 256, "HttpCompressionEnabled": False, "TcpNoDelay": True,
+            "Plugins": ["/usr/share/orthanc/plugins/libOrthancDicomWeb.so"],
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "StudiesMetadata": "Full", "SeriesMetadata": "Full"}}))
+        self.process = subprocess.Popen(["/usr/sbin/Orthanc", str(self.folder / "orthanc.json")], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=open(self.folder / "log", "ab"))
+        wait_for(port)
+        self.front = Nginx(folder, gantry, port)
+        self.port = self.front.port
+        self.pids = [self.process.pid] + self.front.pids
+
+    def stop(self):
+        self.front.stop()
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.folder = Path(tempfile.mkdtemp(prefix="gantry-bench-", dir=options.folder))
+        self.folder.chmod(0o755)
+        self.stamp = 1000
+        self.rows = []
+        self.gantry = Gantry(self.folder, options.binary)
+        self.nginx = Nginx(self.folder, self.gantry)
+        self.orthanc = None if options.no_orthanc else Orthanc(self.folder, self.gantry)
+        self.context = ssl.create_default_context(cafile=self.gantry.ca)
+
+    def servers(self, nginx=True):
+        return [s for s in (self.gantry, self.nginx if nginx else None, self.orthanc) if s]
+
+    def request(self, server, method, target, header=None, body=None, content_type=None):
+        link = HTTPSConnection("localhost", server.port, context=self.context, timeout=600)
+        headers = dict([header.split(": ", 1)]) if header else {}
+        if content_type:
+            headers["Content-Type"] = content_type
+        link.request(method, target, body=body, headers=headers)
+        answer = link.getresponse()
+        got = answer.status, answer.read()
+        link.close()
+        return got
+
+    def store(self, files):
+        body, content_type = data.multipart(files)
+        for server in self.servers(nginx=False):
+            status, answer = self.request(server, "POST", "/dicom-web/studies", JSON, body, content_type)
+            if status != 200:
+                raise SystemExit(f"{server.name}: store gave {status} {answer[:500]!r}")
+
+    def once(self, server, paths, connections, seconds, *more):
+        listed = self.folder / "paths"
+        listed.write_text("\n".join(paths) + "\n")
+        before = cpu_of(server.pids)
+        done = subprocess.run([self.options.load, "--port", str(server.port), "--paths", str(listed), "--connections", str(connections),
+                               "--seconds", str(seconds), *more], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        result = json.loads(done.stdout)
+        result["cpu"] = cpu_of(server.pids) - before
+        return result
+
+    def measure(self, name, paths, header, connections=4, per=1, servers=None, extra=None, unit="request", seconds=None, requests=None,
+                before_each=None):
+        """One row: every server in turn, so many rounds. `paths`: the same for all; nginx gets files of what Gantry answers."""
+        if self.options.only and not re.search(self.options.only, name):
+            return
+        servers = servers or self.servers()
+        seconds = seconds or self.options.seconds
+        results = {s.name: [] for s in servers}
+        targets = {s.name: paths for s in servers}
+        if self.nginx in servers:
+            targets["nginx"] = []
+            for n, path in enumerate(paths):
+                status, body = self.request(self.gantry, "GET", path, header)
+                if status not in (200, 206):
+                    raise SystemExit(f"{name}: Gantry answered {status} {body[:300]!r}")
+                self.nginx.keep(f"{name}.{n}", body)
+                targets["nginx"].append(f"/{name}.{n}")
+        for turn in range(self.options.rounds + 1):
+            for server in servers:
+                if before_each:
+                    before_each(server)
+                more = ["--header", header] if header else []
+                if extra:
+                    more += extra(server)
+                if requests:
+                    more += ["--requests", str(requests)]
+                result = self.once(server, targets[server.name], connections, seconds if turn or requests else 0.3, *more)
+                if turn or before_each:  # the first round warms up
+                    results[server.name].append(result)
+        row = {"name": name, "connections": connections, "unit": unit}
+        for server in servers:
+            runs = [r for r in results[server.name] if r["requests"]]
+            if not runs:
+                row[server.name] = None
+                continue
+            row[server.name] = {
+                "cpu_ms": statistics.median(r["cpu"] / (r["requests"] * per) * 1000 for r in runs),
+                "rate": statistics.median(r["requests"] * per / r["seconds"] for r in runs),
+                "mb_s": statistics.median(r["bytes"] / r["seconds"] / 1e6 for r in runs),
+                "p50_ms": statistics.median(r["p50_ms"] for r in runs), "p99_ms": statistics.median(r["p99_ms"] for r in runs),
+                "failed": sum(r["failed"] for r in runs)}
+        for peer in ("nginx", "orthanc"):
+            if row.get(peer) and row.get("gantry"):
+                row[f"x_{peer}"] = statistics.median(
+                    (a["cpu"] / a["requests"]) / (b["cpu"] / b["requests"])
+                    for a, b in zip(results["gantry"], results[peer]) if a["requests"] and b["requests"])
+        self.rows.append(row)
+        self.print_row(row)
+
+    def print_row(self, row):
+        if len(self.rows) == 1:
+            print(f"{'row':34} {'server':8} {'rate/s':>9} {'MB/s':>8} {'CPU ms':>8} {'p50 ms':>8} {'p99 ms':>8} {'failed':>6}  CPU ratio", flush=True)
+        for server in ("gantry", "nginx", "orthanc"):
+            if got := row.get(server):
+                ratio = " ".join(f"{row[k]:.2f} x {k[2:]}" for k in ("x_nginx", "x_orthanc") if k in row) if server == "gantry" else ""
+                print(f"{row['name'] + ' c' + str(row['connections']):34} {server:8} {got['rate']:9.1f} {got['mb_s']:8.1f} {got['cpu_ms']:8.3f} "
+                      f"{got['p50_ms']:8.2f} {got['p99_ms']:8.2f} {got['failed']:6d}  {ratio}", flush=True)
+
+    # What is measured, in the order of a study's life.
+
+    def stow(self):
+        smoke = self.options.smoke
+        study, series, instance = f"{data.ROOT}.5.299999999999", f"{data.ROOT}.6.299999999999", f"{data.ROOT}.7.199999999999"
+        bodies = {}
+        bodies["ct"], content_type = data.multipart([data.image(study, series, instance, 512, 512)])
+        bodies["small"], _ = data.multipart([data.image(study, series, instance, 16, 16)])
+        count = 30 if smoke else 300
+        whole = f"{data.ROOT}.8.199999999999"
+        bodies["study"], _ = data.multipart([data.image(whole, whole + ".1", f"{whole}.1.{n}", 512, 512, number=n) for n in range(1, count + 1)])
+        for name, body in bodies.items():
+            (self.folder / f"body-{name}").write_bytes(body)
+
+        def body(name):
+            def extra(server):
+                self.stamp += 1_000_000
+                return ["--header", f"Content-Type: {content_type}", "--body", str(self.folder / f"body-{name}"), "--stamp-base", str(self.stamp)]
+            return extra
+        peers = self.servers(nginx=False)
+        for connections in (1, 4, 8):
+            self.measure("stow.ct.1-per-post", ["/dicom-web/studies"], JSON, connections, servers=peers, extra=body("ct"), unit="instance")
+        self.measure("stow.ct.1-per-post.chunked", ["/dicom-web/studies"], JSON, 4, servers=peers,
+                     extra=lambda s: body("ct")(s) + ["--chunked"], unit="instance")
+        for connections in (1, 4):
+            self.measure("stow.ct.study-per-post", ["/dicom-web/studies"], JSON, connections, per=count, servers=peers, extra=body("study"),
+                         unit="instance", requests=connections * (1 if smoke else 2), seconds=120)
+        self.measure("stow.small.1-per-post", ["/dicom-web/studies"], JSON, 8, servers=peers, extra=body("small"), unit="instance")
+
+    def fill(self):
+        smoke = self.options.smoke
+        self.count = 30 if smoke else 300
+        root = data.ROOT
+        ct = f"{root}.10"
+        for at in range(0, self.count, 100):
+            self.store([data.image(ct, ct + ".1", f"{ct}.1.{n}", 512, 512, number=n) for n in range(at + 1, min(at + 100, self.count) + 1)])
+        self.store([data.image(f"{root}.11", f"{root}.11.1", f"{root}.11.1.{n}", 512, 512, streams=data.streams(1, 120_000, n),
+                               syntax=data.JPEG_LS, number=n) for n in range(1, 21)])
+        self.store([data.image(f"{root}.12", f"{root}.12.1", f"{root}.12.1.1", 480, 640, frames=60, streams=data.streams(60, 65_000, 1),
+                               syntax=data.JPEG, bits=8, samples=3, sop_class="1.2.840.10008.5.1.4.1.1.3.1", modality="US")])
+        self.store([data.image(f"{root}.13", f"{root}.13.1", f"{root}.13.1.1", 512, 512, frames=20 if smoke else 100,
+                               sop_class="1.2.840.10008.5.1.4.1.1.2.1")])
+        self.store([data.image(f"{root}.14", f"{root}.14.1", f"{root}.14.1.1", 2500, 2048, sop_class="1.2.840.10008.5.1.4.1.1.1.1", modality="DX")])
+        # Ten series of full headers and few pixels: the first metadata request of each.
+        for s in range(10):
+            self.store([data.image(f"{root}.15.{s}", f"{root}.15.{s}.1", f"{root}.15.{s}.1.{n}", 8, 8, number=n) for n in range(1, self.count + 1)])
+        many = 100 if smoke else self.options.studies
+        for at in range(0, many, 200):
+            self.store([data.image(f"{root}.16.{n}", f"{root}.16.{n}.1", f"{root}.16.{n}.1.1", 8, 8, patient=f"Q{n}") for n in range(at, min(many, at + 200))])
+        self.many = many
+
+    def retrieve(self):
+        base, root = "/dicom-web", data.ROOT
+
+        def at(study, *rest):
+            return f"{base}/studies/{root}.{study}/series/{root}.{study}.1" + "".join(rest)
+        ct = [at(10, f"/instances/{root}.10.1.{n}") for n in range(1, min(self.count, 100) + 1)]
+        for connections in (1, 4, 8):
+            self.measure("wado.instance.ct", ct, DICOM, connections)
+        self.measure("wado.frame.ct.native", [p + "/frames/1" for p in ct], ANY)
+        frames = 20 if self.options.smoke else 100
+        self.measure("wado.frame.ct.enhanced", [at(13, f"/instances/{root}.13.1.1/frames/{n}") for n in range(1, frames + 1)], ANY)
+        self.measure("wado.frame.jpeg-ls", [at(11, f"/instances/{root}.11.1.{n}/frames/1") for n in range(1, 21)], ANY)
+        self.measure("wado.frame.cine", [at(12, f"/instances/{root}.12.1.1/frames/{n}") for n in range(1, 61)], ANY)
+        self.measure("wado.frame.dx", [at(14, f"/instances/{root}.14.1.1/frames/1")], ANY)
+        self.measure("wado.series.ct", [at(10)], DICOM, 1, seconds=4 if not self.options.smoke else None)
+        first = [f"{base}/studies/{root}.15.{s}/series/{root}.15.{s}.1/metadata" for s in range(10)]
+        # First: the server has just started, and each series is asked for once.
+        self.measure("wado.metadata.series.first", first, JSON, 1, requests=10, seconds=60,
+                     before_each=lambda s: s.restart() if s is self.gantry else None,
+                     servers=[self.gantry, self.nginx])
+        self.measure("wado.metadata.series.repeated", first, JSON, 4)
+        self.measure("wado.metadata.instance", [p + "/metadata" for p in ct], JSON)
+
+    def search(self):
+        self.measure("qido.studies.by-patient-id", [f"/dicom-web/studies?PatientID=Q{n}" for n in range(0, self.many, 7)], JSON)
+        self.measure("qido.studies.limit-25", ["/dicom-web/studies?limit=25"], JSON)
+        self.measure("qido.studies.wildcard", ["/dicom-web/studies?PatientName=*Q1*&limit=25"], JSON)
+        self.measure("qido.instances.of-a-series", [f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1/instances"], JSON)
+
+    def handshakes(self):
+        for how in ("full", "resume"):
+            self.measure(f"tls.handshake.{how}", ["/healthz"], None, 4, servers=[self.gantry, self.nginx],
+                         extra=lambda s, how=how: ["--handshake", how])
+        self.measure("tls.keep-alive.small", ["/healthz"], None, 4, servers=[self.gantry, self.nginx])
+
+    def idle(self):
+        """1,000 idle connections and 50 that stall in the handshake: CPU of 5 seconds, and what a request takes meanwhile."""
+        if self.options.only and not re.search(self.options.only, "idle"):
+            return
+        import resource
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        alone = self.once(self.gantry, ["/healthz"], 1, 1)
+        links = []
+        for _ in range(100 if self.options.smoke else 1000):
+            link = HTTPSConnection("localhost", self.gantry.port, context=self.context)
+            link.request("GET", "/healthz")
+            link.getresponse().read()
+            links.append(link)
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        try:
+            self.context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        hello = outgoing.read()
+        stalled = []
+        for n in range(50):
+            s = socket.create_connection(("127.0.0.1", self.gantry.port))
+            s.sendall(hello if n % 2 else hello[:99])
+            stalled.append(s)
+        time.sleep(1)
+        before = cpu_of(self.gantry.pids)
+        time.sleep(5)
+        spent = cpu_of(self.gantry.pids) - before
+        among = self.once(self.gantry, ["/healthz"], 1, 1)
+        print(f"idle: {len(links)} idle and 50 stalled connections: {spent * 1000:.1f} ms of CPU in 5 s; a small request p50 "
+              f"{among['p50_ms']:.2f} p99 {among['p99_ms']:.2f} ms among them, {alone['p50_ms']:.2f} and {alone['p99_ms']:.2f} ms alone; "
+              f"memory {peak_memory(self.gantry.pids):.0f} MB", flush=True)
+        for link in links:
+            link.close()
+        for s in stalled:
+            s.close()
+
+    def memory(self):
+        """One large POST, with Content-Length and chunked, to a server just started: peak memory."""
+        if self.options.only and not re.search(self.options.only, "memory"):
+            return
+        size = (64 << 20) if self.options.smoke else (2 << 30) - (1 << 20)
+        for how in ("content-length", "chunked"):
+            self.gantry.restart()
+            uid = f"{data.ROOT}.20.{int(time.time())}"
+            file = data.image(uid, uid + ".1", uid + ".1.1", 8, 8)
+            head = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + file[:-(128 + 4)] + size.to_bytes(4, "little")
+            tail = b"\r\n--B--\r\n"
+            link = HTTPSConnection("localhost", self.gantry.port, context=self.context, timeout=600)
+            link.putrequest("POST", "/dicom-web/studies")
+            link.putheader("Content-Type", 'multipart/related; type="application/dicom"; boundary=B')
+            link.putheader(*(("Transfer-Encoding", "chunked") if how == "chunked" else ("Content-Length", str(len(head) + size + len(tail)))))
+            link.endheaders()
+            frame = (lambda b: b"%x\r\n%s\r\n" % (len(b), b)) if how == "chunked" else (lambda b: b)
+            link.send(frame(head))
+            piece = frame(b"\x55" * (1 << 20))
+            began, cpu = time.monotonic(), cpu_of(self.gantry.pids)
+            for _ in range(size >> 20):
+                link.send(piece)
+            link.send(frame(tail) + (b"0\r\n\r\n" if how == "chunked" else b""))
+            answer = link.getresponse()
+            answer.read()
+            print(f"memory: one POST of {size >> 20} MB, {how}: status {answer.status}, {time.monotonic() - began:.1f} s, "
+                  f"{cpu_of(self.gantry.pids) - cpu:.2f} s of CPU, peak memory {peak_memory(self.gantry.pids):.0f} MB", flush=True)
+
+    def run(self):
+        try:
+            self.stow()
+            self.fill()
+            self.retrieve()
+            self.search()
+            self.handshakes()
+            print("peak memory so far, MB: " + ", ".join(f"{s.name} {peak_memory(s.pids):.0f}" for s in self.servers()), flush=True)
+            self.idle()
+            self.memory()
+            if self.options.json:
+                Path(self.options.json).write_text(json.dumps(self.rows, indent=1))
+        finally:
+            for server in self.servers():
+                server.stop()
+            shutil.rmtree(self.folder, ignore_errors=True)
+        failed = sum(row[s]["failed"] for row in self.rows for s in ("gantry",) if row.get(s))
+        print(f"{len(self.rows)} rows, {failed} requests of Gantry failed")
+        return 1 if failed or not self.rows else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--smoke", action="store_true", help="a short run that shows that all rows work")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.5)
+    parser.add_argument("--only", help="a regular expression: only the rows whose names match")
+    parser.add_argument("--no-orthanc", action="store_true")
+    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--folder", help="where the servers keep their data; the disk that is measured")
+    parser.add_argument("--json", help="write the rows to this file too")
+    parser.add_argument("--binary", default=str(HERE.parent / "build/bench/gantry"))
+    parser.add_argument("--load", default=str(HERE.parent / "build/bench/bench/bench_load"))
+    options = parser.parse_args()
+    if options.smoke:
+        options.rounds, options.seconds = 1, 0.4
+    sys.exit(Bench(options).run())
+
+
+if __name__ == "__main__":
+    main()
