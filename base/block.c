@@ -100,6 +100,27 @@ void block_seal(struct block *block, size_t size)
     block->size = size;
 }
 
+void block_trim(struct block **block)
+{
+    const struct bytes kept = block_bytes(*block);
+
+    if (kept.size > (*block)->capacity / 2)
+        return;
+    assert(atomic_load(&(*block)->references) == 1);
+    struct block *small = malloc(sizeof *small + kept.size);
+    if (!small)
+        return;
+    *small = (struct block){ .size = kept.size, .capacity = kept.size };
+    atomic_init(&small->references, 1);
+    if (kept.size)
+        memcpy(small->room, kept.data, kept.size);
+    pthread_mutex_lock(&pool.lock);
+    pool.in_use += kept.size; /* block_unref gives back more: no budget to ask */
+    pthread_mutex_unlock(&pool.lock);
+    block_unref(*block);
+    *block = small;
+}
+
 struct bytes block_bytes(const struct block *block)
 {
     return bytes_of(block->room, block->size);
