@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Holds the Dockerfile's scripts against the binary that the tests built, where no container engine runs: every library
+# that the binary loads is named in install_run_deps.sh, and the binary serves as another user with the root read-only
+# in all but the data folder. Ends with `N passed, N failed`.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+binary=${GANTRY_BINARY:-build/test/gantry}
+passed=0 failed=0
+check() {
+    if [[ -z $2 ]]; then passed=$((passed + 1)); echo "PASS $1"; else failed=$((failed + 1)); echo "FAIL $1: $2"; fi
+}
+
+listed=$(grep -oE 'install -y .*' docker/install_run_deps.sh)
+missing=
+while read -r library; do
+    path=$(readlink -f "$library")
+    package=$(dpkg-query -S "$path" 2>/dev/null || dpkg-query -S "${path#/usr}" 2>/dev/null)
+    package=${package%%:*}
+    case $package in
+    libc6 | libgcc-s1 | libstdc++6 | "") continue ;;
+    esac
+    # Named itself, or wanted by one that is.
+    grep -qw -- "$package" <<<"$listed" && continue
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
+        $(sed 's/.*--no-install-recommends//' <<<"$listed") 2>/dev/null | grep -qE "^ *(Depends: )?$package$" || missing+=" $package"
+done < <(objdump -p "$binary" | awk '/NEEDED/ {print $2}' | while read -r name; do ldd "$binary" | awk -v n="$name" '$1 == n {print $3}'; done)
+check every_library_is_in_the_image "$missing"
+
+wrong=
+for line in 'USER 10001' 'STOPSIGNAL SIGTERM' 'VOLUME /data'; do
+    grep -qx "$line" docker/Dockerfile || wrong+=" $line"
+done
+check the_image_is_not_root_and_stops_by_sigterm "$wrong"
+printf '%d passed, %d failed\n' "$passed" "$failed"
+((failed == 0))
