@@ -34,63 +34,63 @@ enum pumped {
 
 enum { PUMP_PIECE_BYTES = 32 * 1024 };
 
+enum pump_buffer_state { BUFFER_EMPTY, BUFFER_FILLING, BUFFER_READY, BUFFER_EMPTYING };
 struct pump_buffer {
-    struct block *block; /* or NULL and `piece` */
+    enum pump_buffer_state state; /* lock */
+    struct block *block;          /* or a piece of the heap */
     uint8_t *piece;
+    uint8_t *room; /* in either, or in the arena */
     size_t capacity, size, taken;
-    enum { BUFFER_EMPTY, BUFFER_FILLING, BUFFER_READY, BUFFER_EMPTYING } state;
 };
 
-/* Lies in an exchange and is used again by the next one there. What the lock guards is said beside it. */
+/* Lies in an exchange and is used again by the next one there. Which buffers are whose, and all marked so, is
+ * guarded by the lock; what is in a buffer that is FILLING or EMPTYING belongs to who fills or empties it. */
 struct body_pump {
     pthread_mutex_t lock;
     struct exchange *exchange;
     struct worker_pool *pool;
     struct job job;
-    struct pump_buffer
-        buffers[2]; /* lock; the contents of one that is FILLING or EMPTYING are its holder's alone */
-    bool running;   /* lock: a worker is at it */
-    bool waiting;   /* lock: the transport is paused until something changes */
-    bool failed;    /* lock: see `error` */
-    bool stopping;  /* lock: no more LATER: the server ends */
+    struct pump_buffer buffers[2];
+    unsigned filling, emptying; /* which of the two is next */
+    bool running;               /* lock: a worker is at it */
+    bool waiting;               /* lock: the exchange is paused until something changes */
+    bool failed;                /* lock: see `error` */
     struct error error;
     /* in */
     struct body_sink *sink;
-    uint64_t ceiling, received, discarded;
-    unsigned filling;                /* which buffer the transport fills */
-    bool ended;                      /* lock: the whole body is in the buffers or through */
-    void (*then)(struct exchange *); /* runs on the worker behind the last byte */
+    uint64_t ceiling, received, dropped;
+    bool ended; /* lock: the client has sent all */
+    void (*then)(struct exchange *exchange);
     /* out */
     struct body_source *source;
-    unsigned sending;  /* which buffer the transport empties */
-    bool source_ended; /* lock while running */
-    unsigned waits;    /* how often the bytes were not at hand: from the second on the pump reads ahead */
-    uint64_t sent;
+    uint64_t produced, sent; /* read from the source; given to the transport */
+    bool source_ended;       /* lock while running */
+    unsigned waits; /* how often the bytes were not at hand: from the second time on the pump reads ahead */
 };
 
 void body_pump_init(struct body_pump *pump, struct exchange *exchange); /* once */
-void body_pump_reset(struct body_pump *pump,
-                     struct worker_pool *pool); /* for a new exchange; gives blocks back */
+void body_pump_reset(struct body_pump *pump); /* gives the blocks back; ready for another exchange */
 void body_pump_done(struct body_pump *pump);
 
 /* The request's body goes to `sink`, at most `ceiling` bytes of it. */
-void body_pump_begin_in(struct body_pump *pump, struct body_sink *sink, uint64_t ceiling);
-/* Takes all of `offered` (BYTES) or nothing (LATER). After a failure the rest is dropped (BYTES), up to a
- * bound; then FAILED: the connection is to be closed. The transport's thread. */
+void body_pump_begin_in(struct body_pump *pump, struct worker_pool *pool, struct body_sink *sink,
+                        uint64_t ceiling);
+/* Takes all of `offered` (BYTES), at most PUMP_PIECE_BYTES, or nothing (LATER). After a failure the rest is
+ * dropped (BYTES), up to a bound; then FAILED: the connection is to be closed. The transport's thread. */
 enum pumped body_pump_in(struct body_pump *pump, struct bytes offered);
-/* No more bytes will come. `then` runs once all of them went through the sink, or it failed: on a worker
- * (true; the caller has paused the exchange before), or not at all (false: a failure is in pump->error,
- * answer it). */
-bool body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange));
+/* No more bytes will come; the caller has paused the exchange. `then` runs on a worker once all of them went
+ * through the sink or pump->failed says why not. */
+void body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange));
 
 /* The answer's body comes from `source`. */
-void body_pump_begin_out(struct body_pump *pump, struct body_source *source);
-/* Fills the first buffer ahead of the first body_pump_out. With MUST_NOT_WAIT it is left alone when that
- * would wait. On failure the answer has not begun, so that the client can still be told. */
+void body_pump_begin_out(struct body_pump *pump, struct worker_pool *pool, struct body_source *source);
+/* Fills the first buffer ahead of the first body_pump_out, while the client can still be told of a failure.
+ * With MUST_NOT_WAIT only a body that fits a block: WOULD_WAIT then, to be called again with MAY_WAIT. */
 MUST_USE bool body_pump_prefill(struct body_pump *pump, enum patience patience, struct error *err);
-/* All of the answer's body when it is at hand in one piece, which then counts as sent; else data NULL. It
- * lives until body_pump_reset. */
+/* All of the answer's body when the first buffer has it, which then counts as sent; else data NULL. It lives
+ * until body_pump_reset. */
 struct bytes body_pump_whole(struct body_pump *pump);
+/* The transport's thread. */
 enum pumped body_pump_out(struct body_pump *pump, void *into, size_t capacity, size_t *ret_size);
 
 #endif

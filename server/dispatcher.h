@@ -41,6 +41,12 @@ void dispatcher_set_port(struct dispatcher *dispatcher, unsigned port);
 /* After the transports have stopped and all exchanges have ended. NULL is fine. */
 void dispatcher_free(struct dispatcher *dispatcher);
 
+/* A new exchange, held by the transport, which fills request.method, target, headers (names in lower case)
+ * and content_length, all of it in the arena, or sets `error` to have it refused; then calls
+ * dispatcher_begin. Any thread. */
+struct exchange *dispatcher_exchange(struct dispatcher *dispatcher, const struct transport_kind *transport,
+                                     void *carrier);
+
 enum dispatched {
     DISPATCH_ANSWER, /* exchange->response is complete; its body comes by body_pump_out (not for HEAD) */
     DISPATCH_BODY,   /* push the body by body_pump_in, then call dispatcher_body_in */

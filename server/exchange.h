@@ -10,9 +10,11 @@
 #ifndef GANTRY_SERVER_EXCHANGE_H
 #define GANTRY_SERVER_EXCHANGE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
+#include "base/attributes.h"
 #include "base/error.h"
 #include "handlers/routes.h"
 #include "http/request.h"
@@ -21,8 +23,20 @@
 #include "server/transport.h"
 #include "server/worker_pool.h"
 
+struct access_log;
 struct dispatcher;
 struct dispatcher_view;
+
+/* All exchanges of a dispatcher: how many, and the unused ones. */
+struct exchanges {
+    pthread_mutex_t lock;
+    struct exchange *free; /* lock */
+    unsigned free_count;   /* lock */
+    atomic_uint active, paused;
+    atomic_bool aborting; /* none is paused any more */
+    atomic_uint_fast64_t next_id;
+    struct access_log *access_log;
+};
 
 struct exchange {
     struct request request;
@@ -31,6 +45,8 @@ struct exchange {
     struct arena arena;
     struct arena_mark start; /* of an unused exchange: the first chunk is kept for the next one */
     const struct route *route;
+    const char *allow; /* the methods of the resource, or NULL */
+    struct exchanges *all;
     struct dispatcher *dispatcher;
     const struct dispatcher_view *view; /* the settings as they were when it began */
     const struct transport_kind *transport;
@@ -49,13 +65,19 @@ struct exchange {
     struct exchange *next_free;
 };
 
-/* A fresh or recycled one, held once by the transport. The transport fills request.method, target, headers
- * (names in lower case, all of it in the arena) and content_length, or sets `error` to have it refused; then
- * calls dispatcher_begin. Any thread. */
-struct exchange *exchange_new(struct dispatcher *dispatcher, const struct transport_kind *transport,
-                              void *carrier);
+void exchanges_init(struct exchanges *all, struct access_log *access_log_or_null);
+void exchanges_done(struct exchanges *all); /* when none is active */
+
+/* A fresh or recycled one, held once. Any thread. */
+struct exchange *exchange_new(struct exchanges *all, const struct transport_kind *transport, void *carrier);
 void exchange_ref(struct exchange *exchange);
 /* The last one writes the access line and recycles it. Any thread. */
 void exchange_unref(struct exchange *exchange);
+
+/* Pauses what carries it, on that thread. False when the server is ending: then nothing may be left paused,
+ * and the exchange has to come to its end at once. */
+MUST_USE bool exchange_pause(struct exchange *exchange);
+/* The caller holds the exchange and no longer touches it but to unref it. */
+void exchange_wake(struct exchange *exchange);
 
 #endif

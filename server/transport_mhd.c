@@ -1,0 +1,331 @@
+/* server/transport_mhd.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * libmicrohttpd 0.9.75, and what it demands:
+ *
+ * - polling threads: its epoll mode burns a core on a stalled TLS handshake;
+ * - no bodies from file descriptors under TLS (4 KiB at a time); one buffer, or a callback with blocks of 32
+ * KiB;
+ * - pause only on the connection's own thread, in the access handler or the content reader, before a worker
+ * is told;
+ * - upload bytes are taken whole, or the connection is paused and they are offered again;
+ * - paused connections neither time out nor notice the client leaving, and must all be woken before stopping;
+ * - messages whose end is in doubt are refused in the first call: framing.h. An answer in that call to a
+ * request with a body closes the connection, and no 100 is sent.
+ */
+#include "server/transport_mhd.h"
+
+#include <assert.h>
+#include <microhttpd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "server/dispatcher.h"
+#include "server/framing.h"
+#include "server/tls_context.h"
+
+enum {
+    CONNECTION_MEMORY_BYTES = 32 * 1024, /* headers must fit; more costs on each request */
+    BODY_BLOCK_BYTES = 32 * 1024,
+    VALUE_ROOM_BYTES = 1024
+};
+
+struct transport_mhd {
+    struct MHD_Daemon *daemon;
+    struct dispatcher *dispatcher;
+    struct tls_context *tls;
+};
+
+static void pause_connection(struct exchange *exchange)
+{
+    MHD_suspend_connection(exchange->carrier);
+}
+
+static void wake_connection(struct exchange *exchange)
+{
+    MHD_resume_connection(exchange->carrier);
+}
+
+static const struct transport_kind transport_mhd_kind = { "HTTP/1.1", pause_connection, wake_connection };
+
+/* ── the request ── */
+
+/* The request line is in; the target as it came, before the library decodes anything. What comes back is the
+ * exchange in every later call. */
+static void *begin_request(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct transport_mhd *transport = context;
+    struct exchange *exchange = dispatcher_exchange(transport->dispatcher, &transport_mhd_kind, connection);
+
+    exchange->request.target = arena_copy(&exchange->arena, bytes_of_text(target));
+    return exchange;
+}
+
+static enum MHD_Result add_field(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                 const char *value, size_t value_size)
+{
+    struct exchange *exchange = context;
+    struct arena *arena = &exchange->arena;
+
+    (void)kind;
+    /* Copied: a worker may look at them when the connection is no more. */
+    fields_add(&exchange->request.headers, arena, arena_copy(arena, bytes_of(name, name_size)),
+               arena_copy(arena, bytes_of(value, value ? value_size : 0)));
+    return MHD_YES;
+}
+
+static void lower_names(struct fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        uint8_t *name =
+            (uint8_t *)(uintptr_t)fields->list[i].name.data; /* the arena's copy, ours to change */
+        for (size_t k = 0; k < fields->list[i].name.size; k++)
+            if (name[k] >= 'A' && name[k] <= 'Z')
+                name[k] = (uint8_t)(name[k] + 32);
+    }
+}
+
+static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *connection, const char *method,
+                             const char *version)
+{
+    struct request *request = &exchange->request;
+
+    request->method = method_parse(bytes_of_text(method));
+    MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_field, exchange);
+    if (!framing_check(bytes_of_text(version), &request->headers, &request->content_length, &exchange->error))
+        exchange->close = true;
+    lower_names(&request->headers);
+    return dispatcher_begin(exchange);
+}
+
+/* ── the answer ── */
+
+static ssize_t read_body(void *context, uint64_t position, char *into, size_t capacity)
+{
+    struct exchange *exchange = context;
+    size_t size = 0;
+
+    (void)position;
+    switch (body_pump_out(&exchange->pump, into, capacity, &size)) {
+    case PUMP_BYTES:
+        return (ssize_t)size;
+    case PUMP_LATER:
+        return 0;
+    case PUMP_END:
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    case PUMP_FAILED:
+        break;
+    }
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static ssize_t read_nothing(void *context, uint64_t position, char *into, size_t capacity)
+{
+    (void)context, (void)position, (void)into, (void)capacity;
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *make_response(struct exchange *exchange)
+{
+    const struct body_source *source = exchange->response.body;
+    const int status = exchange->response.status;
+
+    if (!source || status == 204 || status == 304)
+        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+    /* The length of a body that is not sent. */
+    if (exchange->request.method == METHOD_HEAD)
+        return source->size == 0
+                   ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
+                   : MHD_create_response_from_callback(source->size, 1024, read_nothing, NULL, NULL);
+    const struct bytes whole = body_pump_whole(&exchange->pump);
+    if (whole.data || source->size == 0)
+        return MHD_create_response_from_buffer(whole.size, (void *)(uintptr_t)whole.data,
+                                               MHD_RESPMEM_PERSISTENT);
+    static_assert(BODY_SIZE_UNKNOWN == MHD_SIZE_UNKNOWN, "sizes agree");
+    return MHD_create_response_from_callback(source->size, BODY_BLOCK_BYTES, read_body, exchange, NULL);
+}
+
+static bool add_header(struct MHD_Response *response, struct arena *arena, const struct field *field)
+{
+    char name[64], room[VALUE_ROOM_BYTES];
+    const char *value = room;
+
+    if (field->name.size >= sizeof name)
+        return false;
+    memcpy(name, field->name.data, field->name.size);
+    name[field->name.size] = '\0';
+    if (field->value.size < sizeof room) {
+        memcpy(room, field->value.data, field->value.size);
+        room[field->value.size] = '\0';
+    } else {
+        value = arena_text(arena, field->value);
+    }
+    return MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+static enum MHD_Result send_answer(struct exchange *exchange, struct MHD_Connection *connection)
+{
+    struct MHD_Response *response = make_response(exchange);
+
+    if (!response)
+        return MHD_NO;
+    for (size_t i = 0; i < exchange->response.headers.count; i++)
+        if (!add_header(response, &exchange->arena, &exchange->response.headers.list[i]))
+            log_line(LOG_ERROR, "a header field cannot be sent: %.*s",
+                     BYTES_ARG(exchange->response.headers.list[i].name));
+    if (exchange->close || dispatcher_draining(exchange->dispatcher))
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    const enum MHD_Result queued =
+        MHD_queue_response(connection, (unsigned)exchange->response.status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+/* Called when the headers are in, for each piece of the body, once behind it, and whenever a paused one goes
+ * on. */
+static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *upload,
+                              size_t *upload_size, void **of_request)
+{
+    struct exchange *exchange = *of_request;
+    enum dispatched next = DISPATCH_ANSWER;
+
+    (void)context, (void)url;
+    if (!exchange->begun) {
+        next = begin(exchange, connection, method, version);
+    } else if (!exchange->answered && *upload_size) {
+        switch (body_pump_in(&exchange->pump, bytes_of(upload, *upload_size))) {
+        case PUMP_BYTES:
+            *upload_size = 0;
+            return MHD_YES;
+        case PUMP_LATER:
+            return MHD_YES;
+        case PUMP_END:
+        case PUMP_FAILED:
+            return MHD_NO;
+        }
+    } else if (!exchange->answered) {
+        next = dispatcher_body_in(exchange);
+    }
+    return next == DISPATCH_ANSWER ? send_answer(exchange, connection) : MHD_YES;
+}
+
+static void end_request(void *context, struct MHD_Connection *connection, void **of_request,
+                        enum MHD_RequestTerminationCode how)
+{
+    (void)context, (void)connection;
+    if (*of_request)
+        dispatcher_finish(*of_request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    *of_request = NULL;
+}
+
+/* ── connections ── */
+
+static void notify_connection(void *context, struct MHD_Connection *connection, void **of_connection,
+                              enum MHD_ConnectionNotificationCode what)
+{
+    static const char *const protocols[] = { "http/1.1" };
+    struct transport_mhd *transport = context;
+
+    if (!transport->tls)
+        return;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        tls_context_release(*of_connection);
+        *of_connection = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info && info->tls_session)
+        *of_connection =
+            (void *)(uintptr_t)tls_context_ready_session(transport->tls, info->tls_session, protocols, 1);
+}
+
+/* Decoding is http/uri.h's business: the library's would cut at %00. */
+static size_t leave_alone(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strlen(text);
+}
+
+static void PRINTF_LIKE(2, 0) log_message(void *context, const char *format, va_list args)
+{
+    char text[400];
+
+    (void)context;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    log_line(LOG_DEBUG, "libmicrohttpd: %s", text);
+}
+
+static struct MHD_Daemon *start_daemon(struct transport_mhd *transport,
+                                       const struct transport_mhd_options *options)
+{
+    unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
+                     MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK2, (intptr_t)tls_context_retrieve, NULL },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
+
+    if (options->tls)
+        flags |= MHD_USE_TLS;
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, transport, MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,
+        MHD_OPTION_THREAD_POOL_SIZE, options->io_threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, options->connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (options->idle_timeout_ms + 999) / 1000, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_URI_LOG_CALLBACK, begin_request, transport, MHD_OPTION_UNESCAPE_CALLBACK, leave_alone,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, end_request, transport, MHD_OPTION_NOTIFY_CONNECTION,
+        notify_connection, transport, MHD_OPTION_ARRAY, options->tls ? tls : none, MHD_OPTION_END);
+}
+
+bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,
+                         struct error *err)
+{
+    struct transport_mhd *transport = calloc(1, sizeof *transport);
+
+    if (!transport)
+        return error_set(err, FAULT_BUSY, "no memory for the HTTP/1.1 transport");
+    transport->dispatcher = options->dispatcher;
+    transport->tls = options->tls;
+    transport->daemon = start_daemon(transport, options);
+    if (!transport->daemon) {
+        free(transport);
+        return error_set(err, FAULT_INTERNAL,
+                         "libmicrohttpd did not start with %u threads and %u connections",
+                         options->io_threads, options->connections);
+    }
+    *ret = transport;
+    return true;
+}
+
+bool transport_mhd_add(struct transport_mhd *transport, int fd, const struct sockaddr *address,
+                       socklen_t size, struct error *err)
+{
+    /* It closes the socket when it fails. */
+    if (MHD_add_connection(transport->daemon, fd, address, size) != MHD_YES)
+        return error_set(err, FAULT_BUSY, "connections: no room for one more");
+    return true;
+}
+
+unsigned transport_mhd_connections(struct transport_mhd *transport)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(transport->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+
+    return info ? info->num_connections : 0;
+}
+
+void transport_mhd_stop(struct transport_mhd *transport)
+{
+    if (!transport)
+        return;
+    MHD_stop_daemon(transport->daemon);
+    free(transport);
+}

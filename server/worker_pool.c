@@ -1,0 +1,169 @@
+/* server/worker_pool.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Two queues under one lock. A worker takes interactive work first, bulk work only while fewer than three
+ * quarters of all workers are at bulk work: however many uploads there are, someone is left who answers
+ * viewers.
+ */
+#include "server/worker_pool.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* DCMTK recurses for nested sequences; sanitizers make each frame several times larger. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { STACK_BYTES = 4 * 1024 * 1024 };
+#else
+enum { STACK_BYTES = 1024 * 1024 };
+#endif
+
+struct queue {
+    struct job *first, **last;
+};
+
+struct worker_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct queue interactive, bulk; /* lock, and all below */
+    unsigned queued, longest_queue;
+    unsigned idle, at_bulk, most_at_bulk;
+    bool stopping;
+    unsigned started;
+    pthread_t threads[];
+};
+
+static void queue_push(struct queue *queue, struct job *job)
+{
+    job->next = NULL;
+    *queue->last = job;
+    queue->last = &job->next;
+}
+
+static struct job *queue_pop(struct queue *queue)
+{
+    struct job *job = queue->first;
+
+    queue->first = job->next;
+    if (!queue->first)
+        queue->last = &queue->first;
+    return job;
+}
+
+/* The next job that this worker may do now, or NULL; lock held. */
+static struct job *next_job(struct worker_pool *pool, bool *ret_bulk)
+{
+    *ret_bulk = false;
+    if (pool->interactive.first)
+        return queue_pop(&pool->interactive);
+    if (!pool->bulk.first || pool->at_bulk >= pool->most_at_bulk)
+        return NULL;
+    *ret_bulk = true;
+    return queue_pop(&pool->bulk);
+}
+
+static void *work(void *of)
+{
+    struct worker_pool *pool = of;
+
+    pthread_mutex_lock(&pool->lock);
+    for (;;) {
+        bool bulk;
+        struct job *job = next_job(pool, &bulk);
+        if (!job) {
+            /* Bulk work may be left that too many are at already: they will take it as they finish. */
+            if (pool->stopping && !pool->queued)
+                break;
+            pool->idle++;
+            pthread_cond_wait(&pool->work, &pool->lock);
+            pool->idle--;
+            continue;
+        }
+        pool->queued--;
+        pool->at_bulk += bulk;
+        pthread_mutex_unlock(&pool->lock);
+        job->run(job);
+        pthread_mutex_lock(&pool->lock);
+        pool->at_bulk -= bulk;
+        if (pool->stopping && !pool->queued)
+            pthread_cond_broadcast(&pool->work);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return NULL;
+}
+
+bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret, struct error *err)
+{
+    assert(workers > 0);
+    struct worker_pool *pool = calloc(1, sizeof *pool + workers * sizeof pool->threads[0]);
+    if (!pool)
+        return error_set(err, FAULT_BUSY, "no memory for %u workers", workers);
+    pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->work, NULL);
+    pool->interactive.last = &pool->interactive.first;
+    pool->bulk.last = &pool->bulk.first;
+    pool->longest_queue = longest_queue;
+    /* The last quarter, at least one; a single worker has to do everything. */
+    pool->most_at_bulk = workers - (workers + 3) / 4;
+    if (pool->most_at_bulk == 0)
+        pool->most_at_bulk = 1;
+
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    for (; pool->started < workers; pool->started++) {
+        const int failed = pthread_create(&pool->threads[pool->started], &attributes, work, pool);
+        if (failed) {
+            pthread_attr_destroy(&attributes);
+            error_errno(err, failed, "starting worker %u of %u", pool->started + 1, workers);
+            worker_pool_stop(pool);
+            return false;
+        }
+    }
+    pthread_attr_destroy(&attributes);
+    *ret = pool;
+    return true;
+}
+
+static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *job)
+{
+    queue_push(urgency == URGENCY_BULK ? &pool->bulk : &pool->interactive, job);
+    pool->queued++;
+    if (pool->idle)
+        pthread_cond_signal(&pool->work);
+}
+
+bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job, struct error *err)
+{
+    pthread_mutex_lock(&pool->lock);
+    if (pool->stopping || pool->queued >= pool->longest_queue) {
+        const bool stopping = pool->stopping;
+        pthread_mutex_unlock(&pool->lock);
+        return error_set(err, FAULT_BUSY, stopping ? "workers: stopping" : "worker_queue: full");
+    }
+    enqueue(pool, urgency, job);
+    pthread_mutex_unlock(&pool->lock);
+    return true;
+}
+
+void worker_pool_continue(struct worker_pool *pool, enum urgency urgency, struct job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    enqueue(pool, urgency, job);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void worker_pool_stop(struct worker_pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->started; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
