@@ -15,15 +15,15 @@
 /* Limits and choices that handlers need: a snapshot of the settings, immutable while in use. */
 struct limits {
     uint64_t instance_ceiling_bytes, request_ceiling_bytes;
-    uint32_t max_results;          /* of one search */
-    uint32_t frame_list_ceiling;   /* frames in one request */
+    uint32_t max_results;        /* of one search */
+    uint32_t frame_list_ceiling; /* frames in one request */
     uint32_t batch_instances;
     uint64_t batch_bytes;
     uint64_t answer_ceiling_bytes; /* of one search answer in memory */
     enum duplicate_policy duplicates;
     struct json_limits json;
     bool unknown_matches;
-    bool deletion;                 /* is DELETE offered? */
+    bool deletion; /* is DELETE offered? */
 };
 
 struct service {
@@ -37,11 +37,11 @@ struct service {
 
 /* True: the response is complete. False: `err` says why and the dispatcher makes the answer; WOULD_WAIT under
  * MUST_NOT_WAIT means: call again on a worker (the arena was rewound to where it was). */
-typedef bool handler_answer_fn(const struct service *service, const struct request *request, struct response *response,
-                               struct error *err);
-/* Called when the headers are in, before any body byte and before 100-continue: refuses (false), or makes the sink that
- * takes the body. Must not wait. */
-typedef bool handler_receive_fn(const struct service *service, const struct request *request, struct body_sink **ret,
-                                struct error *err);
+typedef bool handler_answer_fn(const struct service *service, const struct request *request,
+                               struct response *response, struct error *err);
+/* Called when the headers are in, before any body byte and before 100-continue: refuses (false), or makes the
+ * sink that takes the body. Must not wait. */
+typedef bool handler_receive_fn(const struct service *service, const struct request *request,
+                                struct body_sink **ret, struct error *err);
 
 #endif

@@ -23,13 +23,13 @@ struct route {
     handler_answer_fn *answer;
 };
 
-/* `path` is the request's without query, still encoded, with the base path; `base_path` like "/dicom-web" or "". HEAD finds
- * GET's route. params get the decoded segments. NOT_FOUND; METHOD_NOT_ALLOWED: *ret_allow (in the arena) then lists the
- * methods; MALFORMED: uri_check_path. *ret_path is the path under the base. OPTIONS on any known pattern finds the
- * capabilities route; *ret_allow is then set too. */
+/* `path` is the request's without query, still encoded, with the base path; `base_path` like "/dicom-web" or
+ * "". HEAD finds GET's route. params get the decoded segments. NOT_FOUND; METHOD_NOT_ALLOWED: *ret_allow (in
+ * the arena) then lists the methods; MALFORMED: uri_check_path. *ret_path is the path under the base. OPTIONS
+ * on any known pattern finds the capabilities route; *ret_allow is then set too. */
 MUST_USE bool route_find(enum method method, struct bytes path, const char *base_path, struct arena *arena,
-                         const struct route **ret, struct bytes params[REQUEST_PARAMS], struct bytes *ret_path,
-                         const char **ret_allow, struct error *err);
+                         const struct route **ret, struct bytes params[REQUEST_PARAMS],
+                         struct bytes *ret_path, const char **ret_allow, struct error *err);
 const struct route *route_at(size_t n); /* all of them, NULL behind the last; for documents and tests */
 
 #endif

@@ -1,0 +1,34 @@
+/* handlers/frames_body.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Frames of one instance as a response body.
+ */
+#ifndef GANTRY_HANDLERS_FRAMES_BODY_H
+#define GANTRY_HANDLERS_FRAMES_BODY_H
+
+#include "handlers/handler.h"
+#include "handlers/offer.h"
+#include "storage/instance_record.h"
+
+struct frame_list {
+    uint32_t *frames; /* from 1, in the order asked for, duplicates too; in the arena */
+    size_t count;
+};
+
+/* "1,3,2": MALFORMED for anything else, TOO_LARGE over `ceiling` frames (RET-48). */
+MUST_USE bool frame_list_parse(struct bytes text, uint32_t ceiling, struct arena *arena,
+                               struct frame_list *ret, struct error *err);
+
+/* `record` and `wanted` outlive the exchange. `location_or_null`: of every part; NULL: {instance}/frames/{n}.
+ * `boundary` data NULL: the only frame alone. */
+MUST_USE bool frames_body(const struct service *service, const struct request *request,
+                          const struct instance_record *record, const struct frame_list *wanted,
+                          const struct offer *offer, const char *location_or_null, struct bytes boundary,
+                          struct body_source **ret, struct error *err);
+/* All of native pixel data as one part. */
+MUST_USE bool pixels_body(const struct service *service, const struct request *request,
+                          const struct instance_record *record, const struct offer *offer,
+                          const char *location, struct bytes boundary, struct body_source **ret,
+                          struct error *err);
+
+#endif

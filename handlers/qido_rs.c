@@ -1,0 +1,131 @@
+/* handlers/qido_rs.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * GET of /studies, /series, /instances and the same below a study or series: PS3.18 10.6. The catalog answers
+ * alone.
+ */
+#include <inttypes.h>
+
+#include "handlers/transactions.h"
+#include "http/accept.h"
+#include "http/splice.h"
+#include "storage/search.h"
+
+/* The default, and the alias that scripts ask for; the answer says what was asked (SEA-02, SEA-03). */
+static bool choose_type(const struct request *request, const char **ret, struct error *err)
+{
+    static const char *const types[] = { "application/dicom+json", "application/json" };
+    struct accept accept;
+    unsigned best = 0;
+
+    if (!accept_read(request, request->arena, &accept, err))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(types); i++) {
+        const unsigned quality = accept_quality(&accept, false, types[i], NULL, true, NULL);
+
+        if (quality > best) {
+            best = quality;
+            *ret = types[i];
+        }
+    }
+    return best > 0 || error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
+}
+
+/* The query string but for what is HTTP's. */
+static size_t search_parameters(const struct request *request, struct search_parameter **ret)
+{
+    size_t count = 0;
+
+    *ret = arena_array(request->arena, request->query.count + 1, sizeof(**ret));
+    for (size_t i = 0; i < request->query.count; i++) {
+        const struct field *field = &request->query.list[i];
+
+        if (!bytes_equal_text(field->name, "accept") && !bytes_equal_text(field->name, "charset"))
+            (*ret)[count++] = (struct search_parameter){ field->name, field->value };
+    }
+    return count;
+}
+
+static void free_buffer(void *buffer)
+{
+    buffer_done(buffer);
+}
+
+static void warn(const struct request *request, struct response *response, const struct search *search,
+                 uint64_t remaining)
+{
+    const char *text;
+
+    for (size_t n = 0; (text = search_warning(search, n)); n++)
+        response_header(response, request->arena, "Warning", "299 %s: %s", request->public_base, text);
+    if (remaining > 0)
+        response_header(response, request->arena, "Warning",
+                        "299 %s: There are %" PRIu64 " additional results that can be requested",
+                        request->public_base, remaining);
+}
+
+static bool answer_search(const struct service *service, const struct request *request,
+                          enum query_level level, struct response *response, struct error *err)
+{
+    struct arena *arena = request->arena;
+    struct search_options options = {
+        .level = level,
+        .max_results = service->limits->max_results,
+        .unknown_matches = service->limits->unknown_matches,
+    };
+    const char *type = NULL;
+    struct search_parameter *parameters;
+    struct search *search = NULL;
+    SCOPED(buffer) struct buffer rows = { 0 };
+    uint64_t row_count = 0, remaining = 0;
+
+    buffer_init(&rows, service->limits->answer_ceiling_bytes);
+    if (!instance_key_parse(request->params, &options.under, err) || !choose_type(request, &type, err))
+        return false;
+    options.relational = (level == LEVEL_SERIES && !options.under.study.text[0]) ||
+                         (level == LEVEL_INSTANCE && !options.under.series.text[0]);
+    const size_t count = search_parameters(request, &parameters);
+    if (!search_parse(&options, parameters, count, arena, &search, err))
+        return false;
+    if (request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "searching");
+    if (!catalog_search(service->catalog, search, &rows, &row_count, &remaining, err))
+        return false;
+
+    warn(request, response, search, remaining);
+    response_header(response, arena, "Cache-Control", "private, no-cache");
+    response_header(response, arena, "Vary", "Accept, Accept-Encoding");
+    if (row_count == 0) {
+        response->status = 204; /* also for a study that is not known (SEA-04) */
+        return true;
+    }
+
+    struct buffer *text = arena_alloc(arena, sizeof(*text));
+    buffer_init(text, service->limits->answer_ceiling_bytes);
+    arena_defer(arena, free_buffer, text);
+    buffer_append_byte(text, '[');
+    splice_text(text, buffer_bytes(&rows), JSON_BASE_MARK, bytes_of_text(request->public_base));
+    buffer_append_byte(text, ']');
+    if (!buffer_check(text, "the answer of a search", err))
+        return false;
+    response_text(response, arena, 200, type, buffer_bytes(text));
+    return true;
+}
+
+bool qido_rs_studies(const struct service *service, const struct request *request, struct response *response,
+                     struct error *err)
+{
+    return answer_search(service, request, LEVEL_STUDY, response, err);
+}
+
+bool qido_rs_series(const struct service *service, const struct request *request, struct response *response,
+                    struct error *err)
+{
+    return answer_search(service, request, LEVEL_SERIES, response, err);
+}
+
+bool qido_rs_instances(const struct service *service, const struct request *request,
+                       struct response *response, struct error *err)
+{
+    return answer_search(service, request, LEVEL_INSTANCE, response, err);
+}

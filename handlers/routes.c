@@ -1,0 +1,168 @@
+/* handlers/routes.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Which handler answers a URL: routes.def made into a table, searched segment by segment. The table is short
+ * enough to be walked for every request.
+ */
+#include "handlers/routes.h"
+
+#include <stdio.h>
+
+#include "handlers/transactions.h"
+#include "http/uri.h"
+
+static const struct route routes[] = {
+#define ROUTE(method, pattern, scope, first_try, receive, answer) \
+    { METHOD_##method, pattern, false, SCOPE_##scope, TRY_##first_try, receive, answer },
+#define ROOT_ROUTE(method, pattern, scope, first_try, receive, answer) \
+    { METHOD_##method, pattern, true, SCOPE_##scope, TRY_##first_try, receive, answer },
+#include "handlers/routes.def"
+#undef ROUTE
+#undef ROOT_ROUTE
+};
+
+/* Segments of the longest pattern, and as many more as a {...} may stand for. */
+enum { SEGMENTS_MOST = 64, ALLOW_BYTES = 64 };
+
+struct segments {
+    struct bytes list[SEGMENTS_MOST];
+    size_t count;
+};
+
+const struct route *route_at(size_t n)
+{
+    return n < COUNT_OF(routes) ? &routes[n] : NULL;
+}
+
+/* One slash at the end names the same resource (HTTP-11). */
+static bool cut_segments(struct bytes path, struct arena *arena, struct segments *ret, struct error *err)
+{
+    struct bytes rest = bytes_from(path, 1);
+
+    if (rest.size > 0 && rest.data[rest.size - 1] == '/')
+        rest.size--;
+    ret->count = 0;
+    while (rest.size > 0) {
+        const struct bytes segment = bytes_cut(&rest, '/');
+
+        if (ret->count == SEGMENTS_MOST)
+            return error_set(err, FAULT_NOT_FOUND, "more than %d path segments", SEGMENTS_MOST);
+        if (!uri_decode(segment, false, arena, &ret->list[ret->count], err))
+            return false;
+        ret->count++;
+    }
+    return true;
+}
+
+/* Does the pattern fit? What stands for its {} goes into params. */
+static bool pattern_fits(const char *pattern, const struct segments *path, struct arena *arena,
+                         struct bytes params[REQUEST_PARAMS])
+{
+    struct bytes rest = bytes_from(bytes_of_text(pattern), 1);
+    size_t at = 0, param = 0;
+
+    for (; rest.size > 0; at++) {
+        const struct bytes wanted = bytes_cut(&rest, '/');
+
+        if (at >= path->count)
+            return false;
+        if (bytes_equal_text(wanted, "{...}")) {
+            char *joined = arena_text(arena, path->list[at]);
+            for (size_t i = at + 1; i < path->count; i++)
+                joined = arena_printf(arena, "%s/%.*s", joined, BYTES_ARG(path->list[i]));
+            params[param] = bytes_of_text(joined);
+            return true;
+        }
+        if (bytes_equal_text(wanted, "{}"))
+            params[param++] = path->list[at];
+        else if (!bytes_equal(wanted, path->list[at]))
+            return false;
+    }
+    return at == path->count;
+}
+
+static const struct route *capabilities_route(void)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        if (routes[i].answer == capabilities)
+            return &routes[i];
+    return NULL;
+}
+
+/* HEAD is GET without its body; OPTIONS is everywhere. */
+static const char *allow_text(const bool offered[METHOD_UNKNOWN], struct arena *arena)
+{
+    char text[ALLOW_BYTES] = "";
+    size_t size = 0;
+
+    for (int method = 0; method < METHOD_UNKNOWN; method++) {
+        const bool told =
+            offered[method] || method == METHOD_OPTIONS || (method == METHOD_HEAD && offered[METHOD_GET]);
+
+        if (told)
+            size += (size_t)snprintf(text + size, sizeof(text) - size, "%s%s", size ? ", " : "",
+                                     method_text((enum method)method));
+    }
+    return arena_text(arena, bytes_of(text, size));
+}
+
+/* The path under the base, or data NULL when it is not under it. */
+static struct bytes path_under(struct bytes path, const char *base_path)
+{
+    const struct bytes base = bytes_of_text(base_path);
+    const struct bytes under = bytes_from(path, base.size);
+
+    if (!bytes_starts_with(path, base) || (under.size > 0 && under.data[0] != '/'))
+        return bytes_of(NULL, 0);
+    return under.size > 0 ? under : bytes_of("/", 1);
+}
+
+bool route_find(enum method method, struct bytes path, const char *base_path, struct arena *arena,
+                const struct route **ret, struct bytes params[REQUEST_PARAMS], struct bytes *ret_path,
+                const char **ret_allow, struct error *err)
+{
+    const enum method sought = method == METHOD_HEAD ? METHOD_GET : method;
+    const struct bytes under = path_under(path, base_path);
+    struct segments at_root, below = { .count = 0 };
+    bool offered[METHOD_UNKNOWN] = { false }, known = false;
+
+    if (method == METHOD_UNKNOWN)
+        return error_set(err, FAULT_NOT_IMPLEMENTED, "a method that is not known");
+    if (bytes_equal_text(path, "*") && method == METHOD_OPTIONS) { /* the server as a whole: RFC 9110 9.3.7 */
+        for (size_t i = 0; i < COUNT_OF(routes); i++)
+            offered[routes[i].method] = true;
+        *ret = capabilities_route();
+        *ret_path = bytes_of("/", 1);
+        *ret_allow = allow_text(offered, arena);
+        return true;
+    }
+    if (!uri_check_path(path, err) || !cut_segments(path, arena, &at_root, err) ||
+        (under.data && !cut_segments(under, arena, &below, err)))
+        return false;
+
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        const struct segments *segments = routes[i].at_root ? &at_root : &below;
+        struct bytes matched[REQUEST_PARAMS] = { { NULL, 0 } };
+
+        if ((!routes[i].at_root && !under.data) || !pattern_fits(routes[i].pattern, segments, arena, matched))
+            continue;
+        if (!known || routes[i].method == sought) {
+            *ret_path = routes[i].at_root ? path : under;
+            memcpy(params, matched, sizeof(matched));
+        }
+        known = true;
+        offered[routes[i].method] = true;
+        if (routes[i].method == sought) {
+            *ret = &routes[i];
+            if (method != METHOD_OPTIONS)
+                return true;
+        }
+    }
+    if (!known)
+        return error_set(err, FAULT_NOT_FOUND, "no such route");
+    *ret_allow = allow_text(offered, arena);
+    if (method != METHOD_OPTIONS)
+        return error_tell(err, FAULT_METHOD_NOT_ALLOWED, "Offered here: %s.", *ret_allow);
+    *ret = capabilities_route();
+    return true;
+}

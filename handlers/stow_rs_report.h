@@ -1,0 +1,18 @@
+/* handlers/stow_rs_report.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The Store Instances Response Module (PS3.18 Annex I): what became of each instance.
+ */
+#ifndef GANTRY_HANDLERS_STOW_RS_REPORT_H
+#define GANTRY_HANDLERS_STOW_RS_REPORT_H
+
+#include "handlers/handler.h"
+#include "storage/intake.h"
+
+/* The whole answer to a store: status by outcome (STO-43), one JSON object (STO-45), Location where there is
+ * one (STO-49). The intake is committed. */
+MUST_USE bool stow_rs_report(const struct service *service, const struct request *request,
+                             const struct intake *intake, const char *content_type, struct response *response,
+                             struct error *err);
+
+#endif

@@ -1,0 +1,78 @@
+/* handlers/wado_rs_frames.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * GET .../instances/{}/frames/{list}: PS3.18 10.4.1.1.6. What viewers do most. Never waits when record and
+ * bytes are in memory.
+ */
+#include <inttypes.h>
+
+#include "handlers/frames_body.h"
+#include "handlers/links.h"
+#include "handlers/offer.h"
+#include "handlers/representation.h"
+#include "handlers/transactions.h"
+#include "http/conditional.h"
+#include "http/multipart_writer.h"
+
+static void unref_record(void *record)
+{
+    instance_record_unref(record);
+}
+
+static bool frames_are_there(const struct instance_record *record, const struct frame_list *wanted,
+                             struct error *err)
+{
+    if (!record->frames)
+        return error_tell(err, FAULT_NOT_FOUND, "The instance has no frames.");
+    for (size_t i = 0; i < wanted->count; i++)
+        if (wanted->frames[i] > frame_table_count(record->frames))
+            return error_tell(err, FAULT_NOT_FOUND, "Frame %" PRIu32 " of %" PRIu32 ".", wanted->frames[i],
+                              frame_table_count(record->frames));
+    return true;
+}
+
+bool wado_rs_frames(const struct service *service, const struct request *request, struct response *response,
+                    struct error *err)
+{
+    struct arena *arena = request->arena;
+    const struct instance_record *record = NULL;
+    struct frame_list *wanted = arena_alloc(arena, sizeof(*wanted));
+    struct offers *offers = arena_alloc(arena, sizeof(*offers));
+    struct instance_key key;
+    struct accept accept;
+    struct choice choice = { 0 };
+    struct body_source *body = NULL;
+
+    if (!instance_key_parse(request->params, &key, err) ||
+        !frame_list_parse(request->params[3], service->limits->frame_list_ceiling, arena, wanted, err) ||
+        !accept_read(request, arena, &accept, err) ||
+        !catalog_find(service->catalog, &key, request->patience, &record, err))
+        return false;
+    arena_defer(arena, unref_record, (void *)(uintptr_t)record);
+    if (!frames_are_there(record, wanted, err))
+        return false;
+    offers_of_frames(offers, record->syntax, record->syntax_uid.text, frame_table_kind(record->frames));
+    if (!offers_choose(offers, &accept, wanted->count == 1, &choice, err))
+        return false;
+
+    const struct offer *offer = choice.offer;
+    const char *frames = arena_printf(arena, "/frames/%.*s", BYTES_ARG(request->params[3]));
+    const char *location = link_to(arena, request->public_base, &record->key, frames);
+    const char *labelled =
+        arena_printf(arena, "%s; transfer-syntax=%s", offer->media_type, offer->transfer_syntax);
+    struct representation what = { labelled, location, NULL, freshness_of_instances(service) };
+    struct bytes boundary = bytes_of(NULL, 0);
+
+    what.etag = representation_etag(request, record, location, choice.multipart, labelled);
+    if (choice.multipart) {
+        boundary = multipart_boundary(arena, bytes_of_text(what.etag));
+        what.location = NULL;
+        what.content_type =
+            multipart_content_type(arena, boundary, offer->media_type, offer->transfer_syntax);
+    }
+    if (representation_is_held(request, &what, response))
+        return true;
+    return frames_body(service, request, record, wanted, offer, choice.multipart ? NULL : location, boundary,
+                       &body, err) &&
+           representation_send(request, &what, body, response, err);
+}
