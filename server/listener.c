@@ -277,7 +277,7 @@ static void complain(struct listener *listener, const char *what)
 static void refuse_plain_http(struct listener *listener, struct peeked *peeked)
 {
     static const char answer[] =
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 47\r\n"
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 48\r\n"
         "Connection: close\r\n\r\nThis port speaks HTTPS only: ask with https://.\n";
     const int fd = peeked->fd;
 

@@ -1,0 +1,454 @@
+/* server/app.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Builds the house from the ground up; see app.h. `stages` is the list: it is built from its first line to
+ * its last and torn down from its last to its first, also when a line in between fails.
+ */
+#include "server/app.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/block.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "bridge/start.h"
+#include "handlers/handler.h"
+#include "server/access_log.h"
+#include "server/dispatcher.h"
+#include "server/listener.h"
+#include "server/throwaway_certificate.h"
+#include "server/tls_context.h"
+#include "server/transport_mhd.h"
+#include "server/worker_pool.h"
+#include "storage/catalog.h"
+#include "storage/recover.h"
+#include "storage/store.h"
+
+enum { IO_THREADS_MOST = 4, WORKERS_LEAST = 12 };
+
+struct app {
+    struct settings *started; /* what needs a restart is as it was here */
+    struct settings *now;     /* the same object, until a reload */
+    char tls_folder[PATH_MAX];
+    atomic_bool stopping;
+    unsigned built; /* lines of `stages` */
+
+    struct access_log *access_log;
+    struct catalog *catalog;
+    struct store *store;
+    struct worker_pool *pool;
+    struct tls_context *tls;
+    struct dispatcher *dispatcher;
+    struct transport_mhd *mhd;
+    struct listener *listener;
+};
+
+static unsigned count_cores(void)
+{
+    cpu_set_t cores;
+
+    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&cores);
+}
+
+/* ── settings, as the rooms want them ── */
+
+static enum log_level log_level_of(const struct settings *settings)
+{
+    static const char *const words[] = { "debug", "info", "warning", "error" };
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(settings->log_level, words[i]) == 0)
+            return (enum log_level)i;
+    return LOG_INFO;
+}
+
+static enum duplicate_policy duplicates_of(const struct settings *settings)
+{
+    if (strcmp(settings->duplicates, "replace") == 0)
+        return DUPLICATE_REPLACE;
+    return strcmp(settings->duplicates, "keep") == 0 ? DUPLICATE_KEEP : DUPLICATE_REJECT;
+}
+
+static struct dispatcher_choices choices_of(const struct settings *settings)
+{
+    return (struct dispatcher_choices){
+        .limits = {
+            .instance_ceiling_bytes = settings->instance_ceiling,
+            .request_ceiling_bytes = settings->request_ceiling,
+            .max_results = (uint32_t)settings->max_results,
+            .frame_list_ceiling = (uint32_t)settings->frame_list_ceiling,
+            .batch_instances = (uint32_t)settings->batch_instances,
+            .batch_bytes = settings->batch_bytes,
+            .answer_ceiling_bytes = settings->answer_ceiling,
+            .duplicates = duplicates_of(settings),
+            .json = { .inline_binary_bytes = (uint32_t)settings->inline_binary,
+                      .inline_text_bytes = (uint32_t)settings->inline_text },
+            .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
+            .deletion = strcmp(settings->deletion, "yes") == 0,
+        },
+        .cors_origins = settings->cors_origins,
+        .public_url = settings->public_url,
+    };
+}
+
+static bool is_throwaway(const struct settings *settings)
+{
+    return settings->tls_certificate[0] == '\0';
+}
+
+struct tls_paths {
+    char certificate[PATH_MAX], key[PATH_MAX];
+    struct tls_options options;
+};
+
+/* The configured pair, or the throwaway one, which is made when it is missing or about to expire. */
+static bool find_certificate(struct app *app, const struct settings *settings, struct tls_paths *ret,
+                             struct error *err)
+{
+    bool made = false;
+
+    if (!is_throwaway(settings)) {
+        snprintf(ret->certificate, sizeof ret->certificate, "%s", settings->tls_certificate);
+        snprintf(ret->key, sizeof ret->key, "%s", settings->tls_key);
+    } else {
+        if (!throwaway_certificate_make(app->tls_folder, &made, err))
+            return false;
+        if (made)
+            log_line(LOG_INFO,
+                     "made a throwaway certificate; clients that trusted an older CA must trust the new one");
+        const int size =
+            snprintf(ret->certificate, sizeof ret->certificate, "%s/server.pem", app->tls_folder);
+        snprintf(ret->key, sizeof ret->key, "%s/server.key", app->tls_folder);
+        if (size < 0 || (size_t)size >= sizeof ret->certificate)
+            return error_set(err, FAULT_MALFORMED, "data: the path is too long");
+    }
+    ret->options = (struct tls_options){ ret->certificate, ret->key };
+    return true;
+}
+
+/* ── the stages ── */
+
+static bool build_process(struct app *app, struct error *err)
+{
+    struct rlimit files;
+
+    (void)err;
+    log_least(log_level_of(app->started));
+    block_budget(app->started->block_budget);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+            log_line(LOG_WARNING, "the limit of open files stays as it is: %s", strerrorname_np(errno));
+    }
+    return true;
+}
+
+static bool build_bridge(struct app *app, struct error *err)
+{
+    (void)app;
+    return bridge_start(err);
+}
+
+static bool build_access_log(struct app *app, struct error *err)
+{
+    if (!access_log_open(STDERR_FILENO, &app->access_log, err))
+        return false;
+    access_log_enable(app->access_log, log_level_of(app->started) <= LOG_INFO);
+    return true;
+}
+
+static void drop_access_log(struct app *app)
+{
+    access_log_close(app->access_log);
+}
+
+static bool build_catalog(struct app *app, struct error *err)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof path, "%s/catalog.sqlite", app->started->data) >= (int)sizeof path ||
+        snprintf(app->tls_folder, sizeof app->tls_folder, "%s/tls", app->started->data) >= (int)sizeof path)
+        return error_set(err, FAULT_MALFORMED, "data: the path is too long");
+    const struct catalog_options options = { .path = path,
+                                             .record_cache_entries = app->started->record_cache,
+                                             .sqlite_cache_bytes = app->started->sqlite_cache };
+    return file_make_folders(app->started->data, 0700, err) && catalog_open(&options, &app->catalog, err);
+}
+
+static void drop_catalog(struct app *app)
+{
+    catalog_close(app->catalog);
+}
+
+static bool build_store(struct app *app, struct error *err)
+{
+    const struct store_options options = { .root = app->started->data,
+                                           .free_space_floor = app->started->free_space_floor,
+                                           .open_files = (unsigned)app->started->open_files };
+
+    return store_open(&options, catalog_last_generation(app->catalog) + 1, &app->store, err);
+}
+
+static void drop_store(struct app *app)
+{
+    store_close(app->store);
+}
+
+static bool build_recovered(struct app *app, struct error *err)
+{
+    uint64_t removed = 0;
+
+    if (!recover(app->store, app->catalog, &removed, err))
+        return false;
+    if (removed > 0)
+        log_line(LOG_WARNING, "removed %" PRIu64 " instances that an earlier stop left unfinished", removed);
+    return true;
+}
+
+static bool build_workers(struct app *app, struct error *err)
+{
+    const unsigned twice = 2 * count_cores();
+    unsigned workers = (unsigned)app->started->workers;
+
+    if (workers == 0)
+        workers = twice > WORKERS_LEAST ? twice : WORKERS_LEAST;
+    return worker_pool_start(workers, (unsigned)app->started->worker_queue, &app->pool, err);
+}
+
+static void drop_workers(struct app *app)
+{
+    worker_pool_stop(app->pool);
+}
+
+static bool build_tls(struct app *app, struct error *err)
+{
+    struct tls_paths paths;
+
+    return find_certificate(app, app->started, &paths, err) &&
+           tls_context_open(&paths.options, &app->tls, err);
+}
+
+static void drop_tls(struct app *app)
+{
+    tls_context_close(app->tls);
+}
+
+static const char *not_ready(void *context)
+{
+    const struct app *app = context;
+
+    return atomic_load(&app->stopping) ? "The server is stopping." : NULL;
+}
+
+static bool build_dispatcher(struct app *app, struct error *err)
+{
+    const struct dispatcher_choices choices = choices_of(app->started);
+    const struct dispatcher_options options = {
+        .service = { .store = app->store,
+                     .catalog = app->catalog,
+                     .not_ready = not_ready,
+                     .not_ready_context = app },
+        .pool = app->pool,
+        .access_log = app->access_log,
+        .base_path = app->started->base_path,
+    };
+
+    return dispatcher_new(&options, &choices, &app->dispatcher, err);
+}
+
+static void drop_dispatcher(struct app *app)
+{
+    dispatcher_free(app->dispatcher);
+}
+
+static bool build_mhd(struct app *app, struct error *err)
+{
+    const unsigned cores = count_cores();
+    const struct transport_mhd_options options = {
+        .dispatcher = app->dispatcher,
+        .io_threads = app->started->io_threads  ? (unsigned)app->started->io_threads
+                      : cores < IO_THREADS_MOST ? cores
+                                                : IO_THREADS_MOST,
+        .idle_timeout_ms = (unsigned)app->started->idle_timeout,
+        .connections = (unsigned)app->started->connections,
+        .tls = app->tls,
+    };
+
+    return transport_mhd_start(&options, &app->mhd, err);
+}
+
+/* Exchanges first: libmicrohttpd must not be stopped while connections are suspended. */
+static void drop_mhd(struct app *app)
+{
+    const unsigned left = dispatcher_drain(app->dispatcher, (unsigned)app->now->stop_deadline);
+
+    if (left > 0)
+        log_line(LOG_WARNING, "%u exchanges were not done in time and are cut off", left);
+    dispatcher_abort(app->dispatcher);
+    transport_mhd_stop(app->mhd);
+}
+
+static bool take_mhd(void *transport, int fd, const struct sockaddr *address, socklen_t size,
+                     struct error *err)
+{
+    return transport_mhd_add(transport, fd, address, size, err);
+}
+
+static unsigned count_mhd(void *transport)
+{
+    return transport_mhd_connections(transport);
+}
+
+static bool build_listener(struct app *app, struct error *err)
+{
+    const struct listener_gate gates[] = { { "http/1.1", app->mhd, take_mhd, count_mhd } };
+    const struct listener_options options = {
+        .addresses = app->started->listen,
+        .gates = gates,
+        .gate_count = COUNT_OF(gates),
+        .connections = (unsigned)app->started->connections,
+        .peek_connections = (unsigned)app->started->peek_connections,
+        .peek_timeout_ms = (unsigned)app->started->peek_timeout,
+    };
+
+    if (!listener_open(&options, &app->listener, err))
+        return false;
+    dispatcher_set_port(app->dispatcher, listener_port(app->listener));
+    if (listener_start(app->listener, err))
+        return true;
+    listener_close(app->listener);
+    return false;
+}
+
+static void drop_listener(struct app *app)
+{
+    listener_close(app->listener);
+}
+
+static const struct stage {
+    const char *doing;
+    bool (*build)(struct app *app, struct error *err);
+    void (*drop)(struct app *app); /* NULL: nothing to drop */
+} stages[] = {
+    { "preparing the process", build_process, NULL },
+    { "starting DCMTK", build_bridge, NULL },
+    { "opening the access log", build_access_log, drop_access_log },
+    { "opening the catalog", build_catalog, drop_catalog },
+    { "opening the store", build_store, drop_store },
+    { "recovering", build_recovered, NULL },
+    { "starting the workers", build_workers, drop_workers },
+    { "loading the certificate", build_tls, drop_tls },
+    { "making the dispatcher", build_dispatcher, drop_dispatcher },
+    { "starting HTTP/1.1", build_mhd, drop_mhd },
+    { "opening the port", build_listener, drop_listener },
+};
+
+static void tear_down(struct app *app)
+{
+    atomic_store(&app->stopping, true);
+    while (app->built > 0) {
+        const struct stage *stage = &stages[--app->built];
+        if (stage->drop)
+            stage->drop(app);
+    }
+    if (app->now != app->started)
+        settings_free(app->now);
+}
+
+bool app_start(struct settings *settings, struct app **ret, struct error *err)
+{
+    struct app *app = calloc(1, sizeof *app);
+
+    if (!app)
+        return error_set(err, FAULT_BUSY, "no memory");
+    app->started = app->now = settings;
+    for (; app->built < COUNT_OF(stages); app->built++)
+        if (!stages[app->built].build(app, err)) {
+            error_while(err, "%s", stages[app->built].doing);
+            tear_down(app);
+            free(app);
+            return false;
+        }
+    for (unsigned i = 0; listener_address_text(app->listener, i); i++)
+        log_line(LOG_INFO, "listening on %s", listener_address_text(app->listener, i));
+    *ret = app;
+    return true;
+}
+
+static void base_url(const struct app *app, char *into, size_t size)
+{
+    const char *url = app->now->public_url;
+    const char *address = listener_address_text(app->listener, 0);
+    const unsigned port = listener_port(app->listener);
+
+    if (url[0] && strcmp(url, "from-host") != 0)
+        snprintf(into, size, "%s%s", url, app->started->base_path);
+    else if (strncmp(address, "127.", 4) != 0 && strncmp(address, "0.0.0.0:", 8) != 0 &&
+             strncmp(address, "[::1]:", 6) != 0 && strncmp(address, "[::]:", 5) != 0)
+        snprintf(into, size, "https://%s%s", address, app->started->base_path);
+    else if (port == 443)
+        snprintf(into, size, "https://localhost%s", app->started->base_path);
+    else
+        snprintf(into, size, "https://localhost:%u%s", port, app->started->base_path);
+}
+
+void app_announce(const struct app *app, FILE *to)
+{
+    char url[2048], ca[PATH_MAX + 16], folder[PATH_MAX];
+
+    base_url(app, url, sizeof url);
+    fprintf(to, "Gantry " GANTRY_VERSION " serves %s\n", url);
+    if (is_throwaway(app->now) && realpath(app->tls_folder, folder)) {
+        snprintf(ca, sizeof ca, "%s/ca.pem", folder);
+        fprintf(to, "  CA: %s\n  try: curl --cacert %s %s/studies\n", ca, ca, url);
+    } else {
+        fprintf(to, "  try: curl %s/studies\n", url);
+    }
+    fflush(to);
+}
+
+static void tell_restart(const char *name)
+{
+    log_line(LOG_WARNING, "%s has changed; it needs a restart", name);
+}
+
+void app_reload(struct app *app, struct settings *next)
+{
+    const struct dispatcher_choices choices = choices_of(next);
+    struct error err = { 0 };
+    struct tls_paths paths;
+
+    settings_restart_needed(app->started, next, tell_restart);
+    log_least(log_level_of(next));
+    access_log_enable(app->access_log, log_level_of(next) <= LOG_INFO);
+    listener_set_peek_timeout(app->listener, (unsigned)next->peek_timeout);
+    if (!find_certificate(app, next, &paths, &err) || !tls_context_reload(app->tls, &paths.options, &err))
+        log_line(LOG_ERROR, "reload: %s", err.detail);
+    if (!dispatcher_reload(app->dispatcher, &choices, &err))
+        log_line(LOG_ERROR, "reload: %s", err.detail);
+    if (app->now != app->started)
+        settings_free(app->now);
+    app->now = next;
+    log_line(LOG_INFO, "reloaded");
+}
+
+void app_stop(struct app *app)
+{
+    struct settings *started = app->started;
+
+    tear_down(app);
+    settings_free(started);
+    free(app);
+}

@@ -1,0 +1,200 @@
+/* server/check_config.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One function for each thing that is looked at; see check_config.h.
+ */
+#include "server/check_config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/number.h"
+#include "server/listener.h"
+#include "server/tls_context.h"
+
+struct check {
+    const struct settings *settings;
+    check_report_fn *report;
+    void *context;
+    unsigned errors;
+};
+
+static void tell(struct check *check, enum check_weight weight, const char *remedy, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+
+static void tell(struct check *check, enum check_weight weight, const char *remedy, const char *format, ...)
+{
+    char what[400];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(what, sizeof what, format, args);
+    va_end(args);
+    check->errors += weight == CHECK_ERROR;
+    check->report(check->context, weight, what, remedy);
+}
+
+static void check_listen(struct check *check)
+{
+    struct listener_address addresses[LISTENER_ADDRESSES_MOST];
+    struct error err = { 0 };
+    unsigned count;
+
+    if (!listener_parse(check->settings->listen, addresses, &count, &err))
+        tell(check, CHECK_ERROR, "set listen to addresses as in 127.0.0.1:443,[::1]:443", "%s", err.detail);
+}
+
+/* scheme://host[:port] with nothing behind it. */
+static bool is_origin(struct bytes text)
+{
+    struct bytes rest = { 0 };
+
+    if (bytes_starts_with(text, bytes_of_text("https://")))
+        rest = bytes_from(text, strlen("https://"));
+    else if (bytes_starts_with(text, bytes_of_text("http://")))
+        rest = bytes_from(text, strlen("http://"));
+    if (rest.size == 0)
+        return false;
+    for (size_t i = 0; i < rest.size; i++) {
+        const uint8_t c = rest.data[i];
+        if (c <= ' ' || c >= 0x7F || strchr("/?#\"'<>\\@,;*", c))
+            return false;
+    }
+    return true;
+}
+
+static void check_names(struct check *check)
+{
+    const struct bytes url = bytes_of_text(check->settings->public_url);
+    const struct bytes path = bytes_of_text(check->settings->base_path);
+
+    if (url.size > 0 && !bytes_equal_text(url, "from-host") && !is_origin(url))
+        tell(check, CHECK_ERROR, "write scheme, host and port alone, as in https://pacs.example.org",
+             "public_url: \"%.100s\" is no such URL", check->settings->public_url);
+    if (path.size > 0 && path.data[0] != '/')
+        tell(check, CHECK_ERROR, "begin it with a slash, as in /dicom-web",
+             "base_path: \"%.100s\" has no slash in front", check->settings->base_path);
+    for (size_t i = 0; i < path.size; i++)
+        if (path.data[i] <= ' ' || path.data[i] >= 0x7F || strchr("?#%\"<>\\{}", path.data[i])) {
+            tell(check, CHECK_ERROR, "use letters, digits, dashes and slashes",
+                 "base_path: has a character that cannot stand in a path");
+            break;
+        }
+    for (struct bytes rest = bytes_of_text(check->settings->cors_origins); rest.data;) {
+        const struct bytes origin = bytes_cut(&rest, ' ');
+        if (origin.size > 0 && !bytes_equal_text(origin, "*") && !is_origin(origin))
+            tell(check, CHECK_ERROR, "write origins as browsers send them, as in https://viewer.example.org",
+                 "cors_origins: \"%.*s\" is no origin", origin.size > 100 ? 100 : (int)origin.size,
+                 (const char *)origin.data);
+    }
+}
+
+static void warn_of_certificate(void *context, const char *what, const char *remedy)
+{
+    tell(context, CHECK_WARNING, remedy, "%s", what);
+}
+
+static void check_certificate(struct check *check)
+{
+    const struct tls_options options = { check->settings->tls_certificate, check->settings->tls_key };
+    struct error err = { 0 };
+
+    if (!options.certificate[0] && !options.key[0])
+        return;
+    if (!options.certificate[0] || !options.key[0])
+        tell(check, CHECK_ERROR, "set both tls_certificate and tls_key, or neither",
+             "tls: only one of the two is set");
+    else if (!tls_check(&options, warn_of_certificate, check, &err))
+        tell(check, CHECK_ERROR, "put a matching, valid pair in place, readable by this user alone",
+             "tls: %s", err.detail);
+}
+
+/* The folder itself, or the nearest one above it that exists, in which it will be made. */
+static bool find_existing(const char *path, char into[PATH_MAX])
+{
+    if (snprintf(into, PATH_MAX, "%s", path) >= PATH_MAX)
+        return false;
+    for (;;) {
+        struct stat about;
+        if (stat(into, &about) == 0)
+            return true;
+        if (errno != ENOENT)
+            return false;
+        char *slash = strrchr(into, '/');
+        if (!slash)
+            snprintf(into, PATH_MAX, ".");
+        else
+            slash[slash == into ? 1 : 0] = '\0';
+    }
+}
+
+static void check_data(struct check *check)
+{
+    const struct settings *settings = check->settings;
+    char folder[PATH_MAX];
+    struct stat about;
+    struct statvfs volume;
+
+    if (!find_existing(settings->data, folder) || stat(folder, &about) != 0) {
+        tell(check, CHECK_ERROR, "give the user of this server access to the folders above it",
+             "data: %.200s cannot be reached: %s", settings->data, strerrorname_np(errno));
+        return;
+    }
+    if (!S_ISDIR(about.st_mode)) {
+        tell(check, CHECK_ERROR, "set data to a folder", "data: %.200s is not a folder", folder);
+        return;
+    }
+    if (access(folder, R_OK | W_OK | X_OK) != 0) {
+        tell(check, CHECK_ERROR, "give the user of this server the folder (chown), or set data to another",
+             "data: %.200s cannot be written: %s", folder, strerrorname_np(errno));
+        return;
+    }
+    if (strcmp(folder, settings->data) == 0 && (about.st_mode & S_IRWXO))
+        tell(check, CHECK_WARNING, "chmod 700 it", "data: others can look into %.200s (mode %04o)", folder,
+             (unsigned)about.st_mode & 07777);
+    if (statvfs(folder, &volume) == 0 &&
+        (uint64_t)volume.f_bavail * (uint64_t)volume.f_frsize < settings->free_space_floor)
+        tell(check, CHECK_WARNING, "make room, or lower free_space_floor",
+             "data: less than free_space_floor is free on the volume of %.200s: nothing will be stored",
+             folder);
+}
+
+static void check_limits(struct check *check)
+{
+    const struct settings *settings = check->settings;
+    const uint64_t wanted = settings->connections + settings->open_files + 256;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_max != RLIM_INFINITY && files.rlim_max < wanted)
+        tell(check, CHECK_WARNING,
+             "raise the limit (LimitNOFILE=, --ulimit nofile), or lower connections or open_files",
+             "connections and open_files want %" PRIu64 " descriptors, the limit of open files is %" PRIu64,
+             wanted, (uint64_t)files.rlim_max);
+    if (settings->instance_ceiling > settings->request_ceiling)
+        tell(check, CHECK_WARNING, "raise request_ceiling",
+             "instance_ceiling is above request_ceiling, which decides");
+    if (settings->peek_connections > settings->connections)
+        tell(check, CHECK_WARNING, "lower peek_connections",
+             "peek_connections is above connections, which decides");
+}
+
+unsigned check_config(const struct settings *settings, check_report_fn *report, void *context)
+{
+    struct check check = { .settings = settings, .report = report, .context = context };
+
+    check_listen(&check);
+    check_names(&check);
+    check_certificate(&check);
+    check_data(&check);
+    check_limits(&check);
+    return check.errors;
+}

@@ -1,0 +1,168 @@
+/* server/main.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The command line. The process keeps the "C" locale: numbers are written and compared in one way everywhere.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "config/settings.h"
+#include "server/app.h"
+#include "server/check_config.h"
+#include "server/signals.h"
+
+enum { EXIT_USAGE = 2 };
+
+/* The words of the command line, in their parts. */
+struct command_line {
+    const char *command;
+    const char *file; /* --config, or NULL */
+    char **settings;  /* the rest */
+    size_t setting_count;
+};
+
+static const char help[] =
+    "Gantry " GANTRY_VERSION ", a DICOMweb server over HTTPS.\n"
+    "\n"
+    "  gantry [serve] [--config FILE] [--SETTING VALUE ...]     serve until told to stop\n"
+    "  gantry check-config [--config FILE] [--SETTING VALUE ...]  look for mistakes, change nothing\n"
+    "  gantry --print-settings    every setting with its meaning and default, as a file for --config\n"
+    "  gantry --version\n"
+    "  gantry --help\n"
+    "\n"
+    "A setting is also an environment variable: --listen is GANTRY_LISTEN.\n"
+    "SIGHUP reloads settings and certificates, SIGTERM stops once what is under way is done.\n";
+
+static int refuse_usage(const char *what)
+{
+    fprintf(stderr, "gantry: %s\nTry gantry --help.\n", what);
+    return EXIT_USAGE;
+}
+
+/* False: the sentence is told. */
+static bool read_command_line(int count, char **words, struct command_line *ret)
+{
+    int at = 1;
+
+    ret->command = "serve";
+    if (at < count && words[at][0] != '-')
+        ret->command = words[at++];
+    ret->settings = words + at;
+    for (; at < count; at++) {
+        if (strncmp(words[at], "--config=", strlen("--config=")) == 0) {
+            ret->file = words[at] + strlen("--config=");
+        } else if (strcmp(words[at], "--config") == 0) {
+            if (at + 1 >= count) {
+                refuse_usage("--config: the file is missing");
+                return false;
+            }
+            ret->file = words[++at];
+        } else {
+            ret->settings[ret->setting_count++] = words[at];
+        }
+    }
+    return true;
+}
+
+static bool load_settings(const struct command_line *line, struct settings **ret, struct error *err)
+{
+    return settings_load(line->file, line->settings, line->setting_count, ret, err);
+}
+
+static void print_finding(void *context, enum check_weight weight, const char *what, const char *remedy)
+{
+    (void)context;
+    printf("%s: %s\n  remedy: %s\n", weight == CHECK_ERROR ? "error" : "warning", what, remedy);
+}
+
+static void log_finding(void *context, enum check_weight weight, const char *what, const char *remedy)
+{
+    (void)context;
+    log_line(weight == CHECK_ERROR ? LOG_ERROR : LOG_WARNING, "%s (%s)", what, remedy);
+}
+
+static int run_check(const struct command_line *line)
+{
+    struct settings *settings = NULL;
+    struct error err = { 0 };
+
+    if (!load_settings(line, &settings, &err)) {
+        print_finding(NULL, CHECK_ERROR, err.detail,
+                      "gantry --print-settings lists every setting and its bounds");
+        return EXIT_FAILURE;
+    }
+    const unsigned errors = check_config(settings, print_finding, NULL);
+    settings_free(settings);
+    if (errors == 0)
+        puts("The configuration can be used.");
+    return errors ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static void reload(const struct command_line *line, struct app *app)
+{
+    struct settings *next = NULL;
+    struct error err = { 0 };
+
+    if (!load_settings(line, &next, &err)) {
+        log_line(LOG_ERROR, "reload: %s; the settings stay as they are", err.detail);
+    } else if (check_config(next, log_finding, NULL) > 0) {
+        log_line(LOG_ERROR, "reload: the settings stay as they are");
+        settings_free(next);
+    } else {
+        app_reload(app, next);
+    }
+}
+
+static int serve(const struct command_line *line)
+{
+    struct settings *settings = NULL;
+    struct app *app = NULL;
+    struct error err = { 0 };
+
+    if (!load_settings(line, &settings, &err))
+        return refuse_usage(err.detail);
+    if (check_config(settings, log_finding, NULL) > 0) {
+        settings_free(settings);
+        return EXIT_FAILURE;
+    }
+    if (!signals_start(&err) || !app_start(settings, &app, &err)) {
+        log_line(LOG_ERROR, "%s", err.detail);
+        settings_free(settings);
+        return EXIT_FAILURE;
+    }
+    app_announce(app, stdout);
+    while (signals_wait() == SIGNALS_RELOAD)
+        reload(line, app);
+    log_line(LOG_INFO, "stopping");
+    app_stop(app);
+    log_line(LOG_INFO, "stopped");
+    return EXIT_SUCCESS;
+}
+
+int main(int count, char **words)
+{
+    struct command_line line = { 0 };
+    const char *first = count > 1 ? words[1] : "";
+    char complaint[120];
+
+    umask(077);
+    if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0)
+        return fputs(help, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (strcmp(first, "--version") == 0)
+        return puts("gantry " GANTRY_VERSION) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    if (strcmp(first, "--print-settings") == 0) {
+        settings_print(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (!read_command_line(count, words, &line))
+        return EXIT_USAGE;
+    if (strcmp(line.command, "serve") == 0)
+        return serve(&line);
+    if (strcmp(line.command, "check-config") == 0)
+        return run_check(&line);
+    snprintf(complaint, sizeof complaint, "there is no command \"%.60s\"", line.command);
+    return refuse_usage(complaint);
+}
