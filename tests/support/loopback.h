@@ -32,6 +32,12 @@ const char *loopback_folder(const struct loopback *loopback);
  * data NULL: no body; `announced`: Content-Length, or UINT64_MAX for chunked. */
 const struct loopback_answer *loopback_call(struct loopback *loopback, const char *method, const char *target,
                                             const char *headers, struct bytes body_or_empty, uint64_t announced);
+/* The same for several threads at once: the answer is the caller's. `leave`: the client goes away after the last byte of the
+ * body, without its end; NULL then, or when a real transport would close the connection without an answer. */
+struct loopback_answer *loopback_call_new(struct loopback *loopback, const char *method, const char *target,
+                                          const char *headers, struct bytes body_or_empty, uint64_t announced,
+                                          bool leave);
+void loopback_answer_free(struct loopback_answer *answer);
 /* Value of a header of the last answer, data NULL: none. */
 struct bytes loopback_header(const struct loopback *loopback, const char *lower_case_name);
 /* POST of DICOM files as multipart/related; returns the status. */
