@@ -37,9 +37,9 @@
 enum { IO_THREADS_MOST = 4, WORKERS_LEAST = 12 };
 
 struct app {
-    struct settings *started; /* what needs a restart is as it was here */
-    struct settings *now;     /* the same object, until a reload */
-    char tls_folder[PATH_MAX];
+    struct settings *started;       /* what needs a restart is as it was here */
+    struct settings *now;           /* the same object, until a reload */
+    char tls_folder[PATH_MAX - 16]; /* so that the files in it have paths, too */
     atomic_bool stopping;
     unsigned built; /* lines of `stages` */
 
@@ -128,11 +128,8 @@ static bool find_certificate(struct app *app, const struct settings *settings, s
         if (made)
             log_line(LOG_INFO,
                      "made a throwaway certificate; clients that trusted an older CA must trust the new one");
-        const int size =
-            snprintf(ret->certificate, sizeof ret->certificate, "%s/server.pem", app->tls_folder);
+        snprintf(ret->certificate, sizeof ret->certificate, "%s/server.pem", app->tls_folder);
         snprintf(ret->key, sizeof ret->key, "%s/server.key", app->tls_folder);
-        if (size < 0 || (size_t)size >= sizeof ret->certificate)
-            return error_set(err, FAULT_MALFORMED, "data: the path is too long");
     }
     ret->options = (struct tls_options){ ret->certificate, ret->key };
     return true;
@@ -179,7 +176,8 @@ static bool build_catalog(struct app *app, struct error *err)
     char path[PATH_MAX];
 
     if (snprintf(path, sizeof path, "%s/catalog.sqlite", app->started->data) >= (int)sizeof path ||
-        snprintf(app->tls_folder, sizeof app->tls_folder, "%s/tls", app->started->data) >= (int)sizeof path)
+        snprintf(app->tls_folder, sizeof app->tls_folder, "%s/tls", app->started->data) >=
+            (int)sizeof app->tls_folder)
         return error_set(err, FAULT_MALFORMED, "data: the path is too long");
     const struct catalog_options options = { .path = path,
                                              .record_cache_entries = app->started->record_cache,
