@@ -27,6 +27,13 @@ static struct {
     size_t in_use, peak;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = (size_t)256 << 20 };
 
+static struct block *allocate(size_t capacity)
+{
+    const size_t alignment = _Alignof(struct block);
+
+    return aligned_alloc(alignment, (sizeof(struct block) + capacity + alignment - 1) / alignment * alignment);
+}
+
 void block_budget(size_t bytes)
 {
     pthread_mutex_lock(&pool.lock);
@@ -73,7 +80,7 @@ bool block_take(size_t capacity, struct block **ret, struct error *err)
     }
     pthread_mutex_unlock(&pool.lock);
 
-    if (!block && !(block = malloc(sizeof *block + capacity))) {
+    if (!block && !(block = allocate(capacity))) {
         pthread_mutex_lock(&pool.lock);
         pool.in_use -= capacity;
         pthread_mutex_unlock(&pool.lock);
@@ -107,7 +114,7 @@ void block_trim(struct block **block)
     if (kept.size > (*block)->capacity / 2)
         return;
     assert(atomic_load(&(*block)->references) == 1);
-    struct block *small = malloc(sizeof *small + kept.size);
+    struct block *small = allocate(kept.size);
     if (!small)
         return;
     *small = (struct block){ .size = kept.size, .capacity = kept.size };
