@@ -1,0 +1,77 @@
+/* tests/unit/storage/recover_test.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Recovery's three cases, over a real store and a made-up catalog. Real crashes: tests/crash/.
+ */
+#include "storage/recover.h"
+
+#include "tests/support/expect.h"
+#include "tests/support/temp_folder.h"
+
+static uint64_t row_of;
+static bool catalog_fails;
+
+bool catalog_has_generation(struct catalog *catalog, uint64_t generation, bool *ret, struct error *err)
+{
+    (void)catalog;
+    *ret = generation == row_of;
+    return !catalog_fails || error_set(err, FAULT_DISK, "made up");
+}
+
+enum left { DRAFT, DRAFT_AND_FILE };
+
+/* Leaves what a crash would: the draft's second name is given back after the draft is closed. */
+static uint64_t leave(struct store *store, enum left left)
+{
+    struct store_draft *draft = NULL;
+    struct error err = { 0 };
+    char path[1024], other[1024];
+
+    EXPECT(store_draft_open(store, &draft, &err) && store_draft_append(draft, bytes_of_text("x"), &err), "%s",
+           err.detail);
+    const uint64_t generation = store_draft_generation(draft);
+    if (left == DRAFT_AND_FILE)
+        EXPECT(store_place(store, &draft, 1, &err), "%s", err.detail);
+    snprintf(path, sizeof path, "%s", store_draft_path(draft));
+    snprintf(other, sizeof other, "%s/other", store_root(store));
+    EXPECT(link(path, other) == 0, "link");
+    store_draft_close(draft);
+    EXPECT(rename(other, path) == 0, "rename");
+    /* POSIX: renaming a file to another name of itself does nothing. */
+    unlink(other);
+    return generation;
+}
+
+static bool is_readable(struct store *store, uint64_t generation)
+{
+    char byte;
+    struct error err = { 0 };
+
+    return store_read(store, generation, 0, &byte, 1, MAY_WAIT, &err);
+}
+
+TEST(drafts_without_a_row_go_with_their_files_and_rows_keep_theirs)
+{
+    struct temp_folder folder = temp_folder_new();
+    const struct store_options options = { .root = folder.path, .open_files = 8 };
+    struct store *store = NULL;
+    struct error err = { 0 };
+    uint64_t removed = 0;
+
+    EXPECT(store_open(&options, 1, &store, &err), "%s", err.detail);
+    (void)leave(store, DRAFT);
+    const uint64_t unknown = leave(store, DRAFT_AND_FILE), known = leave(store, DRAFT_AND_FILE);
+    row_of = known;
+    catalog_fails = true;
+    EXPECT(!recover(store, NULL, &removed, &err) && err.fault == FAULT_DISK, "fault %d", err.fault);
+    catalog_fails = false;
+    EXPECT(is_readable(store, unknown), "nothing goes while the catalog cannot be asked");
+    EXPECT(recover(store, NULL, &removed, &err), "%s", err.detail);
+    EXPECT(removed == 2, "%d removed", (int)removed);
+    EXPECT(!is_readable(store, unknown) && is_readable(store, known), "the wrong one");
+    EXPECT(temp_folder_files(folder.path, "") == 2, "the lock and the object, %zu",
+           temp_folder_files(folder.path, ""));
+    EXPECT(recover(store, NULL, &removed, &err) && removed == 0, "again: %d", (int)removed);
+    store_close(store);
+    temp_folder_remove(&folder);
+}
