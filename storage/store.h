@@ -82,5 +82,10 @@ MUST_USE bool store_place(struct store *store, struct store_draft *const *drafts
 MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation),
                                void *context, struct error *err);
 void store_remove_draft(struct store *store, uint64_t generation);
+/* For a stored file whose row may be about to go: gives it a draft again, so that after a crash recovery
+ * looks whether the row is still there. Durable with store_sync_marks or the next store_place. Taken away by
+ * store_remove_draft. The file's absence is fine. May wait. */
+MUST_USE bool store_mark(struct store *store, uint64_t generation, struct error *err);
+MUST_USE bool store_sync_marks(struct store *store, struct error *err);
 
 #endif

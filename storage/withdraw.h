@@ -1,0 +1,22 @@
+/* storage/withdraw.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The one door through which instances leave: rows first, then files, and a crash in between leaves no file
+ * that nobody knows:
+ *
+ *   mark files ─► delete rows ─► unlink files ─► unmark
+ *      crash: file stays     │   crash: recovery finds a mark without a row, the file goes
+ */
+#ifndef GANTRY_STORAGE_WITHDRAW_H
+#define GANTRY_STORAGE_WITHDRAW_H
+
+#include "base/error.h"
+#include "storage/catalog.h"
+#include "storage/store.h"
+
+/* A study, series or instance. Durable on return; readers that hold a file open keep it. NOT_FOUND: nothing
+ * such. May wait. */
+MUST_USE bool withdraw(struct store *store, struct catalog *catalog, const struct instance_key *key,
+                       uint64_t *ret_instances, struct error *err);
+
+#endif
