@@ -284,8 +284,10 @@ bool body_pump_prefill(struct body_pump *pump, enum patience patience, struct er
     take_room(buffer);
     if (!fill(pump, buffer, patience, err))
         return false;
-    if (buffer->size)
+    if (buffer->size) {
         buffer->state = BUFFER_READY;
+        pump->filling = 1;
+    }
     /* The answer came from a worker: it is likely that its bytes have to as well. */
     if (patience == MAY_WAIT && !pump->source_ended)
         pump->waits = READ_AHEAD_FROM - 1;

@@ -1,0 +1,214 @@
+/* tests/unit/server/worker_pool_test.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The worker pool: order, urgency, the bound of the queue, stopping. Run under the thread sanitizer as well.
+ */
+#include "tests/support/expect.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "server/worker_pool.h"
+
+/* A gate that jobs wait at, and counts of who has been where. */
+struct scene {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool open;
+    unsigned inside, done;
+};
+struct gated_job {
+    struct job job;
+    struct scene *scene;
+    unsigned done_as; /* 1 for the first that passed the gate */
+};
+
+static struct scene *scene_new(void)
+{
+    struct scene *scene = calloc(1, sizeof *scene);
+
+    pthread_mutex_init(&scene->lock, NULL);
+    pthread_cond_init(&scene->changed, NULL);
+    return scene;
+}
+
+static void scene_free(struct scene *scene)
+{
+    pthread_cond_destroy(&scene->changed);
+    pthread_mutex_destroy(&scene->lock);
+    free(scene);
+}
+
+static void scene_open(struct scene *scene)
+{
+    pthread_mutex_lock(&scene->lock);
+    scene->open = true;
+    pthread_cond_broadcast(&scene->changed);
+    pthread_mutex_unlock(&scene->lock);
+}
+
+static void wait_inside(struct scene *scene, unsigned count)
+{
+    pthread_mutex_lock(&scene->lock);
+    while (scene->inside < count)
+        pthread_cond_wait(&scene->changed, &scene->lock);
+    pthread_mutex_unlock(&scene->lock);
+}
+
+static void pass_gate(struct job *job)
+{
+    struct gated_job *gated = (struct gated_job *)job;
+    struct scene *scene = gated->scene;
+
+    pthread_mutex_lock(&scene->lock);
+    scene->inside++;
+    pthread_cond_broadcast(&scene->changed);
+    while (!scene->open)
+        pthread_cond_wait(&scene->changed, &scene->lock);
+    gated->done_as = ++scene->done;
+    pthread_mutex_unlock(&scene->lock);
+}
+
+static void gate(struct gated_job *gated, struct scene *scene)
+{
+    gated->job.run = pass_gate;
+    gated->scene = scene;
+    gated->done_as = 0;
+}
+
+TEST(everything_submitted_is_done_before_the_pool_has_stopped)
+{
+    enum { JOBS = 500 };
+    static struct gated_job jobs[JOBS];
+    struct scene *scene = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    scene->open = true;
+    if (!EXPECT(worker_pool_start(4, JOBS, &pool, &err), "%s", err.detail))
+        return;
+    for (size_t i = 0; i < JOBS; i++) {
+        gate(&jobs[i], scene);
+        EXPECT(worker_pool_submit(pool, i % 3 ? URGENCY_INTERACTIVE : URGENCY_BULK, &jobs[i].job, &err), "%s",
+               err.detail);
+    }
+    worker_pool_stop(pool);
+    EXPECT(scene->done == JOBS, "%u of %u", scene->done, (unsigned)JOBS);
+    scene_free(scene);
+}
+
+TEST(bulk_work_leaves_the_last_quarter_of_the_workers_alone)
+{
+    struct gated_job bulk[8], urgent;
+    struct scene *gate_of_bulk = scene_new(), *passed = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(4, 16, &pool, &err), "%s", err.detail))
+        return;
+    for (size_t i = 0; i < COUNT_OF(bulk); i++) {
+        gate(&bulk[i], gate_of_bulk);
+        EXPECT(worker_pool_submit(pool, URGENCY_BULK, &bulk[i].job, &err), "%s", err.detail);
+    }
+    wait_inside(gate_of_bulk, 3);
+    /* All bulk workers are held; this one has to come through all the same. */
+    gate(&urgent, passed);
+    passed->open = true;
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &urgent.job, &err), "%s", err.detail);
+    wait_inside(passed, 1);
+    pthread_mutex_lock(&gate_of_bulk->lock);
+    EXPECT(gate_of_bulk->inside == 3, "%u bulk jobs run on 4 workers", gate_of_bulk->inside);
+    pthread_mutex_unlock(&gate_of_bulk->lock);
+    scene_open(gate_of_bulk);
+    worker_pool_stop(pool);
+    EXPECT(gate_of_bulk->done == COUNT_OF(bulk), "%u", gate_of_bulk->done);
+    scene_free(gate_of_bulk);
+    scene_free(passed);
+}
+
+TEST(interactive_work_overtakes_bulk_work_that_waits)
+{
+    struct gated_job first, bulk, urgent;
+    struct scene *scene = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(1, 16, &pool, &err), "%s", err.detail))
+        return;
+    gate(&first, scene);
+    gate(&bulk, scene);
+    gate(&urgent, scene);
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &first.job, &err), "%s", err.detail);
+    wait_inside(scene, 1);
+    EXPECT(worker_pool_submit(pool, URGENCY_BULK, &bulk.job, &err), "%s", err.detail);
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &urgent.job, &err), "%s", err.detail);
+    scene_open(scene);
+    worker_pool_stop(pool);
+    EXPECT(urgent.done_as == 2 && bulk.done_as == 3, "urgent %u, bulk %u", urgent.done_as, bulk.done_as);
+    scene_free(scene);
+}
+
+TEST(HTP_15_a_full_queue_refuses_at_once_but_not_what_was_admitted)
+{
+    struct gated_job held, queued[2], refused, admitted;
+    struct scene *scene = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(1, COUNT_OF(queued), &pool, &err), "%s", err.detail))
+        return;
+    gate(&held, scene);
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &held.job, &err), "%s", err.detail);
+    wait_inside(scene, 1);
+    for (size_t i = 0; i < COUNT_OF(queued); i++) {
+        gate(&queued[i], scene);
+        EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &queued[i].job, &err), "%s", err.detail);
+    }
+    gate(&refused, scene);
+    EXPECT(!worker_pool_submit(pool, URGENCY_INTERACTIVE, &refused.job, &err) && err.fault == FAULT_BUSY,
+           "fault %d", err.fault);
+    gate(&admitted, scene);
+    worker_pool_continue(pool, URGENCY_INTERACTIVE, &admitted.job);
+    scene_open(scene);
+    worker_pool_stop(pool);
+    EXPECT(scene->done == 4 && refused.done_as == 0 && admitted.done_as == 4, "%u done", scene->done);
+    scene_free(scene);
+}
+
+struct relay {
+    struct job job;
+    struct worker_pool *pool;
+    unsigned left;
+};
+
+static void run_relay(struct job *job)
+{
+    struct relay *relay = (struct relay *)job;
+
+    if (relay->left--)
+        worker_pool_continue(relay->pool, URGENCY_BULK, &relay->job);
+}
+
+TEST(a_job_may_put_itself_in_the_queue_again_even_while_the_pool_stops)
+{
+    struct relay relay[3];
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(2, 8, &pool, &err), "%s", err.detail))
+        return;
+    for (size_t i = 0; i < COUNT_OF(relay); i++) {
+        relay[i] = (struct relay){ .job.run = run_relay, .pool = pool, .left = 1000 };
+        EXPECT(worker_pool_submit(pool, URGENCY_BULK, &relay[i].job, &err), "%s", err.detail);
+    }
+    worker_pool_stop(pool);
+    for (size_t i = 0; i < COUNT_OF(relay); i++)
+        EXPECT(relay[i].left == UINT32_MAX, "%u left", relay[i].left);
+}
+
+TEST(stopping_nothing_is_fine)
+{
+    worker_pool_stop(NULL);
+    EXPECT(true, "came back");
+}
