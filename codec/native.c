@@ -20,7 +20,7 @@ bool codec_can(enum transfer_syntax from, enum transfer_syntax to, const struct 
 /* memcpy, since a frame may begin at any address; compilers make these loops byte shuffles. */
 void codec_swap_bytes(uint8_t *data, size_t size, unsigned bits_allocated)
 {
-    if (bits_allocated == 16) {
+    if (bits_allocated <= 16) {
         for (size_t i = 0; i + 2 <= size; i += 2) {
             uint16_t sample;
             memcpy(&sample, data + i, sizeof sample);

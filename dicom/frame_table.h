@@ -22,7 +22,7 @@ struct extent {
 /* What the pixel data element is, so that its frames can be named rightly. */
 enum frame_kind {
     FRAMES_NATIVE,       /* whole bytes, little endian */
-    FRAMES_NATIVE_BIG,   /* whole bytes, big endian: swapped on the way out */
+    FRAMES_NATIVE_BIG,   /* whole words, big endian: swapped on the way out (codec_swap_bytes) */
     FRAMES_NATIVE_BITS,  /* Bits Allocated 1, frames not on byte borders: shifted on the way out */
     FRAMES_ENCAPSULATED, /* code streams in fragments */
     FRAMES_VIDEO,        /* one code stream for all frames */
@@ -75,6 +75,7 @@ struct frame_scan {
     bool explicit_vr, big_endian, encapsulated, video, tolerate_cut;
     uint32_t frames;    /* Number of Frames, 1 when absent */
     uint64_t frame_bits; /* of one native frame */
+    unsigned bits_allocated; /* of one native sample; 0: the VR alone decides what big endian means */
     struct bytes extended_offsets, extended_lengths; /* values of 7FE0,0001 and ,0002; empty: none */
 };
 MUST_USE bool frame_table_scan(const struct frame_scan *scan, struct frame_table **ret, struct error *err);

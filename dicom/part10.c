@@ -178,11 +178,24 @@ static bool guess_syntax(struct bytes head, uint64_t offset, bool preamble, enum
     return false;
 }
 
+/* The letters could also stand there by chance, in a bare data set: then no file meta information follows
+ * them. */
+static bool has_preamble(struct bytes head)
+{
+    enum transfer_syntax bare;
+
+    if (head.size < PREAMBLE_BYTES + 4 || memcmp(head.data + PREAMBLE_BYTES, "DICM", 4) != 0)
+        return false;
+    const struct bytes behind = bytes_from(head, PREAMBLE_BYTES + 4);
+    return (behind.size >= 2 && number_16(behind.data, FORM_EXPLICIT_LE) == META_GROUP) ||
+           !guess_syntax(head, 0, false, &bare);
+}
+
 bool part10_read(struct bytes head, struct part10 *ret, struct error *err)
 {
     struct part10 part10 = { 0 };
 
-    part10.preamble = head.size >= PREAMBLE_BYTES + 4 && memcmp(head.data + PREAMBLE_BYTES, "DICM", 4) == 0;
+    part10.preamble = has_preamble(head);
     if (!read_meta(head, part10.preamble ? PREAMBLE_BYTES + 4 : 0, &part10, err))
         return false;
     if (part10.syntax.text[0]) {
