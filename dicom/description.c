@@ -1,0 +1,393 @@
+/* dicom/description.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Everything that arrival wants to know, in one reading; see description.h.
+ *
+ *   data_set_open ─→ UIDs ─→ shape ─→ frame_table_scan ─→ catalog values ─→ metadata JSON
+ *
+ * A deflated data set has no frame table: its pixels have no place in the file that could be named. Such
+ * instances are found, described and returned whole; their metadata is complete.
+ */
+#include "dicom/description.h"
+
+#include <stdio.h>
+
+#include "base/number.h"
+#include "dicom/charset.h"
+#include "dicom/data_set.h"
+#include "dicom/dicom_json_writer.h"
+#include "dicom/tag.h"
+#include "dicom/vr.h"
+
+enum {
+    JSON_CEILING = 64 * 1024 * 1024,
+    OFFSET_TABLE_CEILING = 64 * 1024 * 1024,
+    COLUMN_BYTES = 64 * 1024, /* of one value for the catalog; longer ones are cut */
+    SHORT_VALUE = 256,
+    WARNING_RULE_BROKEN = 0xB007
+};
+
+#define MEDIA_STORAGE_DIRECTORY "1.2.840.10008.1.3.10"
+
+struct reading {
+    struct data_set data_set;
+    const struct dataset_item *root;
+    struct arena *arena;
+    struct buffer value, text;      /* scratch */
+    struct buffer offsets, lengths; /* Extended Offset Table */
+};
+
+static void reading_drop(struct reading **reading)
+{
+    data_set_close(&(*reading)->data_set);
+    buffer_done(&(*reading)->value);
+    buffer_done(&(*reading)->text);
+    buffer_done(&(*reading)->offsets);
+    buffer_done(&(*reading)->lengths);
+}
+
+/* A value of the data set in `into`; empty when absent or longer than the buffer's ceiling. */
+static bool read_value(const struct reading *reading, uint32_t tag, struct buffer *into, struct error *err)
+{
+    struct dataset_element element;
+
+    buffer_cut(into, 0);
+    if (!dataset_find(reading->root, tag, &element) || element.size == 0 || element.size > into->ceiling)
+        return true;
+    uint8_t *room = buffer_reserve(into, (size_t)element.size);
+    if (!room)
+        return error_set(err, FAULT_BUSY, "no memory for a value");
+    if (!dataset_value(&element, room, err))
+        return false;
+    buffer_grew(into, (size_t)element.size);
+    return true;
+}
+
+/* ---- identity ---- */
+
+static bool read_uid(struct reading *reading, uint32_t tag, struct uid *ret, struct error *err)
+{
+    struct error bad = { 0 };
+
+    if (!read_value(reading, tag, &reading->value, err))
+        return false;
+    if (!uid_parse_padded(buffer_bytes(&reading->value), ret, &bad))
+        *ret = (struct uid){ { 0 } };
+    return true;
+}
+
+static bool check_identity(const struct reading *reading, const struct description *found, struct error *err)
+{
+    const struct part10 *part10 = &reading->data_set.part10;
+    const struct {
+        const struct uid *uid, *meta;
+        const char *keyword;
+    } needed[] = {
+        { &found->sop_class, &part10->sop_class, "SOPClassUID" },
+        { &found->key.instance, &part10->sop_instance, "SOPInstanceUID" },
+        { &found->key.study, NULL, "StudyInstanceUID" },
+        { &found->key.series, NULL, "SeriesInstanceUID" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(needed); i++) {
+        if (!needed[i].uid->text[0])
+            return error_tell(err, FAULT_MISMATCH, "%s is missing or is no UID.", needed[i].keyword);
+        if (needed[i].meta && needed[i].meta->text[0] && !uid_equal(needed[i].uid, needed[i].meta))
+            return error_tell(err, FAULT_MISMATCH, "%s differs from the one in the file meta information.",
+                              needed[i].keyword);
+    }
+    return true;
+}
+
+static bool read_identity(struct reading *reading, struct description *found, struct error *err)
+{
+    if (!read_uid(reading, TAG_SOP_CLASS_UID, &found->sop_class, err) ||
+        !read_uid(reading, TAG_SOP_INSTANCE_UID, &found->key.instance, err) ||
+        !read_uid(reading, TAG_STUDY_INSTANCE_UID, &found->key.study, err) ||
+        !read_uid(reading, TAG_SERIES_INSTANCE_UID, &found->key.series, err))
+        return false;
+    return check_identity(reading, found, err);
+}
+
+/* ---- pixels ---- */
+
+static bool read_short(struct reading *reading, uint32_t tag, uint16_t fallback, uint16_t *ret,
+                       struct error *err)
+{
+    if (!read_value(reading, tag, &reading->value, err))
+        return false;
+    const struct bytes value = buffer_bytes(&reading->value);
+    *ret = value.size < 2 ? fallback : (uint16_t)(value.data[0] | value.data[1] << 8);
+    return true;
+}
+
+static enum photometric photometric_of(struct bytes text)
+{
+    static const struct {
+        const char *name;
+        enum photometric photometric;
+    } names[] = {
+        { "MONOCHROME1", MONOCHROME1 },
+        { "MONOCHROME2", MONOCHROME2 },
+        { "RGB", RGB },
+        { "YBR_FULL", YBR_FULL },
+        { "YBR_FULL_422", YBR_FULL_422 },
+        { "YBR_PARTIAL_420", YBR_PARTIAL_420 },
+        { "YBR_ICT", YBR_ICT },
+        { "YBR_RCT", YBR_RCT },
+        { "PALETTE COLOR", PALETTE_COLOR },
+    };
+    const struct bytes name = vr_trim(vr_info("CS"), text);
+
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (bytes_equal_text(name, names[i].name))
+            return names[i].photometric;
+    return PHOTOMETRIC_OTHER;
+}
+
+static bool read_shape(struct reading *reading, struct pixel_shape *ret, struct error *err)
+{
+    uint16_t rows, columns, representation, planar;
+
+    if (!read_short(reading, TAG_ROWS, 0, &rows, err) ||
+        !read_short(reading, TAG_COLUMNS, 0, &columns, err) ||
+        !read_short(reading, TAG_SAMPLES_PER_PIXEL, 1, &ret->samples_per_pixel, err) ||
+        !read_short(reading, TAG_BITS_ALLOCATED, 0, &ret->bits_allocated, err) ||
+        !read_short(reading, TAG_BITS_STORED, ret->bits_allocated, &ret->bits_stored, err) ||
+        !read_short(reading, TAG_PIXEL_REPRESENTATION, 0, &representation, err) ||
+        !read_short(reading, TAG_PLANAR_CONFIGURATION, 0, &planar, err) ||
+        !read_value(reading, TAG_PHOTOMETRIC_INTERPRETATION, &reading->value, err))
+        return false;
+    ret->rows = rows;
+    ret->columns = columns;
+    ret->is_signed = representation == 1;
+    ret->planar = planar == 1;
+    ret->photometric = photometric_of(buffer_bytes(&reading->value));
+    return true;
+}
+
+static bool read_frame_count(struct reading *reading, uint32_t *ret, struct error *err)
+{
+    uint64_t frames;
+
+    if (!read_value(reading, TAG_NUMBER_OF_FRAMES, &reading->value, err))
+        return false;
+    const struct bytes text = vr_trim(vr_info("IS"), buffer_bytes(&reading->value));
+    *ret = number_parse(text, 1, UINT32_MAX, &frames) ? (uint32_t)frames : 1;
+    return true;
+}
+
+static bool is_video(enum transfer_syntax syntax)
+{
+    const char *media = transfer_syntax_info(syntax)->media_type;
+
+    return syntax != SYNTAX_UNKNOWN && strncmp(media, "video/", 6) == 0;
+}
+
+/* Bits of one frame as it lies there: those of 1-bit frames are not rounded up to bytes (PS3.5 8.1.1). */
+static uint64_t frame_bits(const struct description *found, uint32_t pixel_tag)
+{
+    struct pixel_shape shape = found->shape;
+
+    if (pixel_tag == TAG_FLOAT_PIXEL_DATA)
+        shape.bits_allocated = 32;
+    if (pixel_tag == TAG_DOUBLE_FLOAT_PIXEL_DATA)
+        shape.bits_allocated = 64;
+    if (shape.bits_allocated == 1)
+        return (uint64_t)shape.rows * shape.columns * shape.samples_per_pixel;
+    return pixel_shape_frame_bytes(&shape) * 8;
+}
+
+static bool read_frames(struct reading *reading, struct description *found, struct error *err)
+{
+    const struct data_set *data_set = &reading->data_set;
+    const struct element_skeleton *skeleton = &data_set->skeleton;
+    uint32_t frames;
+
+    if (!read_shape(reading, &found->shape, err) || !read_frame_count(reading, &frames, err))
+        return false;
+    if (!skeleton->has_pixel_data || data_set->deflated || skeleton->pixel_size == 0)
+        return true;
+    if (!read_value(reading, TAG_EXTENDED_OFFSET_TABLE, &reading->offsets, err) ||
+        !read_value(reading, TAG_EXTENDED_OFFSET_TABLE_LENGTHS, &reading->lengths, err))
+        return false;
+    const struct frame_scan scan = {
+        .fd = data_set->fd,
+        .element_offset = skeleton->end,
+        .file_size = data_set->file_size,
+        .explicit_vr = data_set->encoding != DATASET_IMPLICIT_LE,
+        .big_endian = data_set->encoding == DATASET_EXPLICIT_BE,
+        .encapsulated = skeleton->pixel_size == UINT32_MAX,
+        .video = skeleton->pixel_size == UINT32_MAX && is_video(found->syntax),
+        /* A file that ends within its pixel data was cut on its way: refused, so that the sender keeps it. */
+        .tolerate_cut = false,
+        .frames = frames,
+        .frame_bits = frame_bits(found, skeleton->pixel_tag),
+        .extended_offsets = buffer_bytes(&reading->offsets),
+        .extended_lengths = buffer_bytes(&reading->lengths),
+    };
+    if (!frame_table_scan(&scan, &found->frames, err))
+        return false;
+    if (!found->frames || (!scan.video && frame_table_count(found->frames) < frames))
+        found->warning_reason = WARNING_RULE_BROKEN; /* STO-29: kept as it is */
+    return true;
+}
+
+/* Where the pixel data element ends, so that nobody walks its fragments twice; 0: not known. */
+static uint64_t pixels_end(const struct description *found)
+{
+    if (!found->frames)
+        return 0;
+    const struct extent value = frame_table_value(found->frames);
+    const enum frame_kind kind = frame_table_kind(found->frames);
+    const bool delimited = kind == FRAMES_ENCAPSULATED || kind == FRAMES_VIDEO;
+
+    return delimited ? value.offset + value.size + 8 : 0;
+}
+
+/* ---- values of the catalog ---- */
+
+static void append_numbers(struct bytes value, struct buffer *into)
+{
+    for (size_t i = 0; i + 2 <= value.size; i += 2)
+        buffer_printf(into, "%s%u", i ? "\\" : "", (unsigned)(value.data[i] | value.data[i + 1] << 8));
+}
+
+static struct bytes column_text(struct reading *reading, const struct vr_info *vr, struct bytes raw,
+                                struct charset *charset)
+{
+    struct buffer *text = &reading->text;
+    size_t kept = 0;
+
+    buffer_cut(text, 0);
+    if (vr->class == VR_NUMBER)
+        append_numbers(raw, text);
+    else
+        charset_append(charset, raw, vr->class == VR_NAMES ? CHARSET_NAMES : CHARSET_VALUES, text);
+    /* Each value without its padding, closed up in place. */
+    struct bytes rest = buffer_bytes(text);
+    do {
+        const struct bytes value = vr_trim(vr, bytes_cut(&rest, '\\'));
+        if (value.size > 0)
+            memmove(text->data + kept, value.data, value.size);
+        kept += value.size;
+        if (rest.data)
+            text->data[kept++] = '\\';
+    } while (rest.data);
+    return arena_copy(reading->arena, bytes_of(text->data, kept));
+}
+
+static bool read_columns(struct reading *reading, struct description *found, struct error *err)
+{
+    struct charset charset = { 0 };
+    struct dataset_element element = { 0 };
+    bool read = true;
+
+    while (read && dataset_next_element(reading->root, &element)) {
+        const enum query_key key = query_key_of_tag(element.tag);
+        const bool is_charset = element.tag == TAG_SPECIFIC_CHARACTER_SET;
+        if ((key == QUERY_KEY_COUNT && !is_charset) || element.is_sequence || element.size == 0 ||
+            element.size > COLUMN_BYTES)
+            continue;
+        buffer_cut(&reading->value, 0);
+        uint8_t *room = buffer_reserve(&reading->value, (size_t)element.size);
+        if (!room) {
+            read = error_set(err, FAULT_BUSY, "no memory for a value");
+            break;
+        }
+        read = dataset_value(&element, room, err);
+        const struct bytes raw = bytes_of(room, (size_t)element.size);
+        if (read && is_charset)
+            charset_parse(raw, &charset);
+        else if (read)
+            found->values[key] = column_text(reading, vr_info(query_key_info(key)->vr), raw, &charset);
+    }
+    charset_done(&charset);
+    return read;
+}
+
+/* ---- metadata ---- */
+
+static bool write_json(struct reading *reading, const struct json_limits *limits, struct description *found,
+                       struct error *err)
+{
+    const struct data_set *data_set = &reading->data_set;
+    const struct element_skeleton *skeleton = &data_set->skeleton;
+    struct json_document document = {
+        .elements = data_set->elements,
+        .tail_or_null = data_set->tail,
+        .pixel_tag = skeleton->pixel_tag,
+        .pixels_empty = skeleton->pixel_size == 0,
+        .limits = limits,
+        .key = &found->key,
+    };
+    struct buffer json;
+
+    memcpy(document.pixel_vr, skeleton->pixel_vr, sizeof document.pixel_vr);
+    buffer_init(&json, JSON_CEILING);
+    bool written = dicom_json_write(&document, &json, err) && block_take(json.size, &found->json, err);
+    if (written) {
+        memcpy(block_room(found->json, NULL), json.data, json.size);
+        block_seal(found->json, json.size);
+    }
+    buffer_done(&json);
+    return written;
+}
+
+static void keep_syntax(const struct part10 *part10, struct description *found)
+{
+    found->syntax = part10->transfer_syntax;
+    found->syntax_uid = part10->syntax;
+    if (!found->syntax_uid.text[0]) /* guessed: said by name all the same */
+        snprintf(found->syntax_uid.text, sizeof found->syntax_uid.text, "%s",
+                 transfer_syntax_info(found->syntax)->uid);
+    found->data_set_offset = part10->meta ? part10->data_set : 0;
+    found->sop_class = part10->sop_class;
+    found->key.instance = part10->sop_instance;
+}
+
+static bool describe(const char *path, const struct json_limits *limits, struct reading *reading,
+                     struct description *found, struct error *err)
+{
+    const bool opened = data_set_open(path, &reading->data_set, err);
+
+    found->file_size = reading->data_set.file_size;
+    keep_syntax(&reading->data_set.part10, found);
+    if (strcmp(found->sop_class.text, MEDIA_STORAGE_DIRECTORY) == 0)
+        return error_tell(err, FAULT_NOT_STORABLE, "A DICOMDIR is not stored.");
+    if (!opened)
+        return false;
+    reading->root = dataset_root(reading->data_set.elements);
+    if (!read_identity(reading, found, err) || !read_frames(reading, found, err))
+        return false;
+    data_set_read_tail(&reading->data_set, pixels_end(found));
+    return read_columns(reading, found, err) && write_json(reading, limits, found, err);
+}
+
+bool description_read(const char *path, const struct json_limits *limits, struct arena *arena,
+                      struct description *ret, struct error *err)
+{
+    struct reading state = { .data_set = { .fd = -1 }, .arena = arena };
+    SCOPED(reading) struct reading *reading = &state;
+
+    *ret = (struct description){ 0 };
+    buffer_init(&reading->value, COLUMN_BYTES);
+    buffer_init(&reading->text, 4 * COLUMN_BYTES);
+    buffer_init(&reading->offsets, OFFSET_TABLE_CEILING);
+    buffer_init(&reading->lengths, OFFSET_TABLE_CEILING);
+    if (!describe(path, limits, reading, ret, err)) {
+        description_done(ret);
+        return false;
+    }
+    return true;
+}
+
+void description_done(struct description *description)
+{
+    if (!description)
+        return;
+    frame_table_unref(description->frames);
+    block_unref(description->json);
+    description->frames = NULL;
+    description->json = NULL;
+}

@@ -1,0 +1,51 @@
+/* dicom/element_scan.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The skeleton of a data set, found without believing it: where the pixel data begins, whether everything
+ * before it is nested and counted within limits. Runs before any parser that recurses sees the bytes.
+ */
+#ifndef GANTRY_DICOM_ELEMENT_SCAN_H
+#define GANTRY_DICOM_ELEMENT_SCAN_H
+
+#include "base/attributes.h"
+#include "base/bytes.h"
+#include "base/error.h"
+#include "bridge/dataset.h"
+
+enum {
+    ELEMENT_SCAN_DEPTH = 128, /* sequences inside one another (JSN-34: at least 64) */
+    ELEMENT_SCAN_ELEMENTS =
+        1000000, /* elements and items of one instance; DCMTK takes some 250 bytes for each */
+};
+
+/* Where bytes come from: the first `memory_size` bytes also lie in memory, the rest (if any) in the file
+ * `fd`. */
+struct element_source {
+    const uint8_t *memory;
+    uint64_t memory_size;
+    int fd;
+    uint64_t size;
+};
+
+struct element_skeleton {
+    uint64_t end;        /* of the elements before the pixel data */
+    bool has_pixel_data; /* Pixel Data, Float or Double Float Pixel Data lies at `end` */
+    uint32_t pixel_tag;
+    char pixel_vr[3];     /* OW when implicit */
+    uint64_t pixel_value; /* where its value begins */
+    uint32_t pixel_size;  /* its length field; UINT32_MAX: undefined, so it is encapsulated */
+};
+
+/* Iterative, bounded by the limits above; safe on any bytes. NOT_DICOM when the structure is broken. May
+ * wait. */
+MUST_USE bool element_scan(const struct element_source *source, uint64_t from, enum dataset_encoding encoding,
+                           struct element_skeleton *ret, struct error *err);
+/* The elements behind the pixel data that `skeleton` tells of. False when there are none, or when they are
+ * not sound and ascending: the field has garbage there (2.4 MB of zeros in one real file), and none of that
+ * is a reason to refuse an image. `pixels_end`: where the pixel data element ends if the caller knows, else
+ * 0. May wait. */
+bool element_scan_tail(const struct element_source *source, const struct element_skeleton *skeleton,
+                       uint64_t pixels_end, enum dataset_encoding encoding, uint64_t *ret_from,
+                       uint64_t *ret_end);
+
+#endif

@@ -1,0 +1,45 @@
+/* dicom/resolve_vr.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * See resolve_vr.h.
+ */
+#include "dicom/resolve_vr.h"
+
+#include <string.h>
+
+#include "bridge/dictionary_table.h"
+#include "dicom/tag.h"
+
+static bool pixels_are_signed(const struct resolve_level *level)
+{
+    for (; level; level = level->parent) {
+        struct dataset_element found;
+        struct error ignored = { 0 };
+        uint8_t value[2];
+
+        if (dataset_find(level->item, TAG_PIXEL_REPRESENTATION, &found) && found.size == sizeof value &&
+            dataset_value(&found, value, &ignored))
+            return value[0] == 1;
+    }
+    return false;
+}
+
+void resolve_vr(const struct resolve_level *level, const struct dataset_element *element, char ret[3])
+{
+    const char *vr = element->vr;
+
+    /* A public attribute sent as UN by one that did not know it: we may know it (PS3.5 6.2.2, JSN-27). What
+     * was a sequence stays UN: its bytes have not been parsed. */
+    if (strcmp(vr, "UN") == 0 && (element->tag >> 16 & 1) == 0) {
+        const struct dictionary_entry *known = dictionary_table_of_tag(element->tag);
+        if (known && strcmp(known->vr, "SQ") != 0 && strcmp(known->vr, "up") != 0)
+            vr = known->vr;
+    }
+    if (strcmp(vr, "xs") == 0)
+        vr = pixels_are_signed(level) ? "SS" : "US";
+    else if (strcmp(vr, "lt") == 0)
+        vr = element->size == 2 ? "US" : "OW";
+    else if (strcmp(vr, "ox") == 0)
+        vr = "OW";
+    memcpy(ret, vr, 3);
+}
