@@ -268,7 +268,7 @@ static struct MHD_Daemon *start_daemon(struct transport_mhd *transport,
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities },
-        { MHD_OPTION_HTTPS_CERT_CALLBACK2, (intptr_t)tls_context_retrieve, NULL },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_context_retrieve },
         { MHD_OPTION_END, 0, NULL },
     };
     struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };
