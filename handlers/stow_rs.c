@@ -247,7 +247,9 @@ bool stow_rs_receive(const struct service *service, const struct request *reques
     struct stow_sink *stow = arena_alloc(request->arena, sizeof(*stow));
     const struct bytes coding = request_header(request, "content-encoding");
 
-    *stow = (struct stow_sink){ .sink = { stow_write, stow_end }, .service = *service };
+    *stow = (struct stow_sink){ .sink = { stow_write, stow_end },
+                                .service = *service,
+                                .part_promised = BODY_SIZE_UNKNOWN };
     if (request->params[0].data && !uid_parse(request->params[0], &stow->study, err))
         return false;
     if (!read_content_type(request, stow, err) || !choose_answer_type(request, stow, err))
