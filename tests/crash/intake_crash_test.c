@@ -150,7 +150,7 @@ TEST(a_recovery_that_is_killed_is_finished_by_the_next)
 {
     bool died = true;
 
-    for (unsigned n = 1; died && n < 1000; n += 3) {
+    for (unsigned n = 1; died && n < 1000; n += 5) {
         struct temp_folder folder = new_house();
         struct house house;
         struct error err = { 0 };
