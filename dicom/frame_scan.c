@@ -47,7 +47,8 @@ struct fragments {
     uint64_t *starts; /* count + 1, see frame_table.h */
     uint32_t count, capacity;
     struct extent value, offset_table;
-    bool cut; /* the file ends within the item behind the last */
+    bool cut;     /* the file ends within the item behind the last */
+    bool unended; /* it ends behind an item, without the delimiter: all may be there, or not */
 };
 
 static bool read_ahead(struct reader *reader, uint64_t offset, size_t size, const uint8_t **ret,
@@ -201,8 +202,10 @@ static bool walk_item(struct reader *reader, const struct frame_scan *scan, uint
     const uint64_t left = end - *at;
 
     *ret_last = true;
-    if (left == 0)
+    if (left == 0) {
+        into->unended = end == scan->file_size;
         return true;
+    }
     if (left < ITEM_HEADER_BYTES) {
         into->cut = true;
         return scan->tolerate_cut ||
@@ -261,6 +264,18 @@ static uint64_t offset_at(const struct offsets *offsets, uint32_t index)
     return offsets->width == 4 ? low : low | (uint64_t)number_32(at + 4, false) << 32;
 }
 
+static bool is_short(const struct fragments *fragments)
+{
+    return fragments->cut || fragments->unended;
+}
+
+/* Of a frame that ends where the file ends nobody knows whether it is whole, unless each frame has one
+ * fragment. */
+static bool last_is_short(const struct fragments *fragments, uint32_t frames)
+{
+    return fragments->cut || (fragments->unended && fragments->count != frames);
+}
+
 /* The table's offsets as fragment numbers. False when it does not name every frame, in order, by an item's
  * place; when the file is cut, those behind the cut are left out. */
 static bool groups_by_offsets(const struct fragments *fragments, const struct offsets *offsets,
@@ -276,7 +291,7 @@ static bool groups_by_offsets(const struct fragments *fragments, const struct of
         while (fragment < fragments->count && fragments->starts[fragment] < target)
             fragment++;
         const bool beyond = fragment == fragments->count;
-        if (beyond && fragments->cut && target >= fragments->starts[fragment]) {
+        if (beyond && is_short(fragments) && target >= fragments->starts[fragment]) {
             /* The frame before this one is whole only if its last item is. */
             const bool whole = target == fragments->starts[fragment];
             firsts[frame] = fragment;
@@ -288,7 +303,7 @@ static bool groups_by_offsets(const struct fragments *fragments, const struct of
         firsts[frame] = fragment;
     }
     firsts[frames] = fragments->count;
-    *ret_frames = fragments->cut ? frames - 1 : frames;
+    *ret_frames = frames - (last_is_short(fragments, frames) ? 1 : 0);
     return true;
 }
 
@@ -409,6 +424,25 @@ static uint32_t groups_one_each(const struct fragments *fragments, uint32_t fram
     return found;
 }
 
+/* Fewer fragments than frames. When the file is short, several of them may belong to one frame: then some
+ * begin a code stream and some do not. */
+static bool may_be_one_each(struct reader *reader, const struct fragments *fragments, bool *ret,
+                            struct error *err)
+{
+    uint32_t starts = 0;
+
+    for (uint32_t i = 0; i < fragments->count; i++) {
+        const uint64_t size = fragments->starts[i + 1] - ITEM_HEADER_BYTES - fragments->starts[i];
+        const size_t look = size < START_BYTES ? (size_t)size : START_BYTES;
+        const uint8_t *at;
+        if (!read_ahead(reader, fragments->starts[i], look, &at, err))
+            return false;
+        starts += begins_stream(at, look);
+    }
+    *ret = starts == 0 || starts == fragments_with_bytes(fragments);
+    return true;
+}
+
 static bool groups_of(struct reader *reader, const struct frame_scan *scan, const struct fragments *fragments,
                       uint32_t *firsts, uint32_t *ret_frames, struct error *err)
 {
@@ -426,13 +460,17 @@ static bool groups_of(struct reader *reader, const struct frame_scan *scan, cons
     if (!groups_by_basic_table(scan, fragments, firsts, ret_frames, &found, err) || found)
         return found;
     if (filled <= scan->frames) {
-        *ret_frames = groups_one_each(fragments, scan->frames, firsts);
+        bool one_each = true;
+        if (filled < scan->frames && is_short(fragments) &&
+            !may_be_one_each(reader, fragments, &one_each, err))
+            return false;
+        *ret_frames = one_each ? groups_one_each(fragments, scan->frames, firsts) : 0;
         return true;
     }
     for (enum border border = BY_STARTS; border <= BY_ENDS && !found; border++)
         if (!groups_by_border(reader, fragments, border, scan->frames, firsts, &found, err))
             return false;
-    *ret_frames = found ? scan->frames - (fragments->cut ? 1 : 0) : 0;
+    *ret_frames = found ? scan->frames - (last_is_short(fragments, scan->frames) ? 1 : 0) : 0;
     return true;
 }
 
