@@ -15,6 +15,9 @@ enum {
     MESSAGE_CLIENT_HELLO = 1,
     EXTENSION_SERVER_NAME = 0,
     EXTENSION_ALPN = 16,
+    EXTENSION_SUPPORTED_VERSIONS = 43,
+    VERSION_TLS_1_2 = 0x0303,
+    VERSION_TLS_1_3 = 0x0304,
 };
 
 /* Cuts `size` bytes off the front. */
@@ -51,16 +54,38 @@ static bool read_server_name(struct bytes extension, struct bytes *ret)
     return true;
 }
 
+static unsigned read_16(const uint8_t *data)
+{
+    return (unsigned)data[0] << 8 | data[1];
+}
+
+/* It replaces the version in the hello's head (RFC 8446 4.2.1). */
+static bool read_versions(struct bytes extension, bool *ret_modern)
+{
+    struct bytes list, version;
+
+    if (!take_vector(&extension, 1, &list))
+        return false;
+    *ret_modern = false;
+    while (take(&list, 2, &version)) {
+        const unsigned number = read_16(version.data);
+        *ret_modern = *ret_modern || number == VERSION_TLS_1_2 || number == VERSION_TLS_1_3;
+    }
+    return true;
+}
+
 static bool read_extensions(struct bytes extensions, struct client_hello *ret)
 {
     while (extensions.size > 0) {
         struct bytes type, content;
         if (!take(&extensions, 2, &type) || !take_vector(&extensions, 2, &content))
             return false;
-        const unsigned number = (unsigned)type.data[0] << 8 | type.data[1];
+        const unsigned number = read_16(type.data);
         if (number == EXTENSION_SERVER_NAME && !read_server_name(content, &ret->server_name))
             return false;
         if (number == EXTENSION_ALPN && !take_vector(&content, 2, &ret->protocols))
+            return false;
+        if (number == EXTENSION_SUPPORTED_VERSIONS && !read_versions(content, &ret->modern))
             return false;
     }
     return true;
@@ -68,12 +93,13 @@ static bool read_extensions(struct bytes extensions, struct client_hello *ret)
 
 static bool read_hello(struct bytes body, struct client_hello *ret)
 {
-    struct bytes skipped, extensions;
+    struct bytes version, skipped, extensions;
     struct client_hello hello = { 0 };
 
-    if (!take(&body, 2 + 32, &skipped) || !take_vector(&body, 1, &skipped) ||
+    if (!take(&body, 2, &version) || !take(&body, 32, &skipped) || !take_vector(&body, 1, &skipped) ||
         !take_vector(&body, 2, &skipped) || !take_vector(&body, 1, &skipped))
         return false;
+    hello.modern = read_16(version.data) >= VERSION_TLS_1_2;
     if (body.size > 0 && (!take_vector(&body, 2, &extensions) || !read_extensions(extensions, &hello)))
         return false;
     *ret = hello;

@@ -16,13 +16,14 @@ enum { CLIENT_HELLO_CEILING_BYTES = 32 * 1024 };
 
 enum client_hello_state {
     HELLO_WHOLE,      /* all there and understood */
-    HELLO_MALFORMED,  /* all there; the TLS library will find the right alert */
+    HELLO_MALFORMED,  /* all there, and no good */
     HELLO_NOT_YET,    /* more must come */
     HELLO_PLAIN_HTTP, /* a method in clear text */
     HELLO_NOT_TLS,    /* something else, or too long */
 };
 
 struct client_hello {
+    bool modern;              /* TLS 1.2 or a later version is among those it speaks */
     struct bytes server_name; /* of SNI, empty: none */
     struct bytes protocols; /* the list of ALPN as in RFC 7301 3.1: length byte, name, ...; empty: no ALPN */
 };

@@ -47,6 +47,8 @@ enum {
     KEEPALIVE_PROBES = 4,
 };
 
+enum alert { ALERT_DECODE_ERROR = 50, ALERT_PROTOCOL_VERSION = 70, ALERT_NO_APPLICATION_PROTOCOL = 120 };
+
 /* What an event is about: the kind in the upper half, an index below; for a peeked one, its turn, so that an
  * event of one that went is not taken for its successor's. */
 enum { EVENT_WAKE = 0, EVENT_LISTENING = 1, EVENT_PEEKED = 2 };
@@ -274,39 +276,72 @@ static void complain(struct listener *listener, const char *what)
     listener->turned_away = 0;
 }
 
+/* `answer` is a courtesy: it is sent if there is room for it. */
+static void refuse(struct listener *listener, struct peeked *peeked, struct bytes answer)
+{
+    const int fd = peeked->fd;
+
+    forget(listener, peeked);
+    if (answer.size > 0) {
+        const ssize_t sent = send(fd, answer.data, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent;
+    }
+    close_politely(fd, listener->look, sizeof listener->look);
+}
+
+static void refuse_with_alert(struct listener *listener, struct peeked *peeked, enum alert alert)
+{
+    const uint8_t record[] = { 21, 3, 3, 0, 2, 2 /* fatal */, (uint8_t)alert }; /* RFC 8446 6 */
+
+    refuse(listener, peeked, bytes_of(record, sizeof record));
+}
+
 static void refuse_plain_http(struct listener *listener, struct peeked *peeked)
 {
     static const char answer[] =
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 48\r\n"
         "Connection: close\r\n\r\nThis port speaks HTTPS only: ask with https://.\n";
-    const int fd = peeked->fd;
 
-    forget(listener, peeked);
-    const ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-    (void)sent; /* a courtesy */
-    close_politely(fd, listener->look, sizeof listener->look);
+    refuse(listener, peeked, bytes_of(answer, sizeof answer - 1));
 }
 
-static void hand_over(struct listener *listener, struct peeked *peeked,
-                      const struct client_hello *hello_or_null)
+/* NULL: none speaks what the client asks for. */
+static const struct listener_gate *choose_gate(const struct listener *listener,
+                                               const struct client_hello *hello)
+{
+    if (hello->protocols.size == 0)
+        return &listener->gates[listener->gate_count - 1];
+    for (unsigned i = 0; i < listener->gate_count; i++)
+        if (client_hello_offers(hello, listener->gates[i].alpn))
+            return &listener->gates[i];
+    return NULL;
+}
+
+static void hand_over(struct listener *listener, struct peeked *peeked, const struct listener_gate *gate)
 {
     static const int one = 1;
-    const struct listener_gate *gate = &listener->gates[listener->gate_count - 1];
     const struct sockaddr_storage address = peeked->address;
     const socklen_t size = peeked->address_size;
     const int fd = peeked->fd;
     struct error err = { 0 };
 
-    for (unsigned i = 0; hello_or_null && i < listener->gate_count; i++)
-        if (client_hello_offers(hello_or_null, listener->gates[i].alpn)) {
-            gate = &listener->gates[i];
-            break;
-        }
     forget(listener, peeked);
     epoll_ctl(listener->epoll, EPOLL_CTL_DEL, fd, NULL);
     setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     if (!gate->take(gate->transport, fd, (const struct sockaddr *)&address, size, &err))
         complain(listener, err.detail);
+}
+
+static void answer_hello(struct listener *listener, struct peeked *peeked, const struct client_hello *hello)
+{
+    const struct listener_gate *gate = choose_gate(listener, hello);
+
+    if (!hello->modern)
+        refuse_with_alert(listener, peeked, ALERT_PROTOCOL_VERSION);
+    else if (!gate)
+        refuse_with_alert(listener, peeked, ALERT_NO_APPLICATION_PROTOCOL);
+    else
+        hand_over(listener, peeked, gate);
 }
 
 /* Looks at what has come, until it is enough or the kernel has been told how much more is. */
@@ -326,20 +361,17 @@ static void peek(struct listener *listener, struct peeked *peeked, bool ended)
         const size_t size = got > 0 ? (size_t)got : 0;
         switch (client_hello_read(bytes_of(listener->look, size), listener->scratch, &hello, &needed)) {
         case HELLO_WHOLE:
-            hand_over(listener, peeked, &hello);
+            answer_hello(listener, peeked, &hello);
             return;
         case HELLO_MALFORMED:
-            hand_over(listener, peeked, NULL);
+            refuse_with_alert(listener, peeked, ALERT_DECODE_ERROR);
             return;
         case HELLO_PLAIN_HTTP:
             refuse_plain_http(listener, peeked);
             return;
-        case HELLO_NOT_TLS: {
-            const int fd = peeked->fd;
-            forget(listener, peeked);
-            close_politely(fd, listener->look, sizeof listener->look);
+        case HELLO_NOT_TLS:
+            refuse(listener, peeked, bytes_of(NULL, 0));
             return;
-        }
         case HELLO_NOT_YET:
             break;
         }

@@ -6,6 +6,9 @@
  * and no CPU, and only until its deadline, or until there are too many of its kind and it is the oldest.
  *
  *   accept ─► peek (nothing is taken out of the socket) ─► ALPN ─► gate.take(fd)
+ *
+ * A client that speaks no TLS of today, or none of our protocols, is told so from here, because libmicrohttpd
+ * closes after a failed handshake without the alert that would say why.
  */
 #ifndef GANTRY_SERVER_LISTENER_H
 #define GANTRY_SERVER_LISTENER_H
@@ -26,9 +29,8 @@ struct listener_gate {
 };
 
 struct listener_options {
-    const char *addresses; /* the setting `listen` */
-    const struct listener_gate
-        *gates; /* best first; the last one gets who names no protocol, or none that is spoken */
+    const char *addresses;             /* the setting `listen` */
+    const struct listener_gate *gates; /* best first; the last one gets who names no protocol */
     unsigned gate_count;
     unsigned connections;      /* over all gates, and those being peeked at */
     unsigned peek_connections; /* at most; never more than `connections` */

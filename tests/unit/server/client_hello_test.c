@@ -102,6 +102,54 @@ TEST(TLS_11_protocols_and_name_are_read)
 }
 
 /* Every prefix is NOT_YET, asks for more than there is and never for more than there will be. */
+/* Extension 43 decides where there is one, else the version in front. */
+TEST(TLS_01_versions_of_today_are_told_from_old_ones)
+{
+    static const struct {
+        uint16_t legacy;
+        const char *versions; /* a list as on the wire, NULL: none */
+        size_t size;
+        bool modern;
+    } cases[] = {
+        { 0x0303, NULL, 0, true },
+        { 0x0302, NULL, 0, false },
+        { 0x0301, NULL, 0, false },
+        { 0x0300, NULL, 0, false },
+        { 0x0303, "\x02\x03\x04", 3, true },
+        { 0x0303, "\x04\x0a\x0a\x03\x03", 5, true },
+        { 0x0303, "\x04\x03\x02\x03\x01", 5, false },
+        { 0x0303, "\x02\x0a\x0a", 3, false },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const size_t extensions = cases[i].versions ? cases[i].size + 4 : 0;
+        struct client_hello hello = { 0 };
+        struct buffer message, wire;
+        size_t needed;
+        buffer_init(&message, 4096);
+        buffer_init(&wire, 4096);
+        put(&message, 1, 1);
+        put(&message, 2 + 32 + 1 + 4 + 2 + 2 + extensions, 3);
+        put(&message, cases[i].legacy, 2);
+        for (unsigned k = 0; k < 33; k++)
+            put(&message, 0, 1);
+        put(&message, 0x00021301, 4);
+        put(&message, 0x0100, 2);
+        put(&message, extensions, 2);
+        if (extensions) {
+            put(&message, 43, 2);
+            put(&message, cases[i].size, 2);
+            buffer_append(&message, bytes_of(cases[i].versions, cases[i].size));
+        }
+        make_records(&wire, buffer_bytes(&message), 16384);
+        EXPECT(client_hello_read(buffer_bytes(&wire), scratch, &hello, &needed) == HELLO_WHOLE, "case %zu",
+               i);
+        EXPECT(hello.modern == cases[i].modern, "case %zu: modern %d", i, hello.modern);
+        buffer_done(&message);
+        buffer_done(&wire);
+    }
+}
+
 TEST(TLS_13_a_hello_cut_anywhere_is_waited_for)
 {
     static const size_t records[] = { 16384, 700, 100 };
