@@ -30,7 +30,7 @@ static const uint16_t from_00C0[] = {
     'a', 'a', 'a', 'e', 'e', 'e', 'e', 'i', 'i', 'i', 'i', 'o', 'o', 'o', 'o', 'r', 'r', 'r', 'r', 'u', 'u',
     'u', 'u', 's', 's', 't', 't', 0x21D, 0x21D, 'h', 'h', 0x19E, 0x221, 0x223, 0x223, 0x225, 0x225, 'a', 'a',
     'e', 'e', 'o', 'o', 'o', 'o', 'o', 'o', 'o', 'o', 'y', 'y', 0x234, 0x235, 0x236, 0x237, 0x238, 0x239,
-    0x2C65, 0x23C, 0x23C, 0x19A, 0x2C66, 0x23F, 0x240, 0x242, 0x242, 0x180, 'u', 0x28C, 0x247, 0x247, 0x249,
+    0x2C65, 0x23C, 0x23C, 'l', 0x2C66, 0x23F, 0x240, 0x242, 0x242, 'b', 'u', 0x28C, 0x247, 0x247, 0x249,
     0x249, 0x24B, 0x24B, 'r', 'r', 'y', 'y',
 };
 static const uint16_t from_0370[] = {
@@ -109,7 +109,8 @@ static const struct pair {
     { 0x01CC, 'n', 'j' }, { 0x01E2, 'a', 'e' }, { 0x01E3, 'a', 'e' }, { 0x01F1, 'd', 'z' },
     { 0x01F2, 'd', 'z' }, { 0x01F3, 'd', 'z' }, { 0x01FC, 'a', 'e' }, { 0x01FD, 'a', 'e' },
     { 0x1E9A, 'a', 0x02BE }, { 0x1E9E, 's', 's' },
-};/* clang-format on */
+};
+/* clang-format on */
 
 static size_t fold_pair(uint32_t letter, uint32_t ret[2])
 {
