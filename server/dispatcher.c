@@ -165,21 +165,6 @@ void dispatcher_set_port(struct dispatcher *dispatcher, unsigned port)
     view->host_base = fresh.host_base;
 }
 
-void dispatcher_free(struct dispatcher *dispatcher)
-{
-    if (!dispatcher)
-        return;
-    exchanges_done(&dispatcher->exchanges);
-    for (struct dispatcher_view *view = atomic_load(&dispatcher->view); view;) {
-        struct dispatcher_view *older = view->older;
-        view_free(view);
-        view = older;
-    }
-    free(dispatcher->base_path);
-    free(dispatcher->public_url);
-    free(dispatcher);
-}
-
 /* ── the answer ── */
 
 static void add_header(struct exchange *exchange, const char *name, const char *value)
@@ -200,7 +185,8 @@ static void add_common_headers(struct exchange *exchange)
     response_header(&exchange->response, &exchange->arena, "X-Request-Id", "%" PRIu64, exchange->request.id);
     add_header(exchange, "Strict-Transport-Security", "max-age=31536000");
     add_header(exchange, "X-Content-Type-Options", "nosniff");
-    if (exchange->allow && !has_header(exchange, "Allow"))
+    if (exchange->allow && !has_header(exchange, "Allow") &&
+        (exchange->request.method == METHOD_OPTIONS || exchange->response.status == 405))
         add_header(exchange, "Allow", exchange->allow);
     if (!has_header(exchange, "Cache-Control"))
         add_header(exchange, "Cache-Control", root ? "no-store" : "private");
@@ -557,4 +543,22 @@ void dispatcher_abort(struct dispatcher *dispatcher)
 bool dispatcher_draining(const struct dispatcher *dispatcher)
 {
     return atomic_load_explicit(&dispatcher->draining, memory_order_relaxed);
+}
+
+void dispatcher_free(struct dispatcher *dispatcher)
+{
+    if (!dispatcher)
+        return;
+    /* Transports have let go; a worker may still be clearing up behind an upload. */
+    while (atomic_load_explicit(&dispatcher->exchanges.active, memory_order_acquire))
+        sleep_a_little();
+    exchanges_done(&dispatcher->exchanges);
+    for (struct dispatcher_view *view = atomic_load(&dispatcher->view); view;) {
+        struct dispatcher_view *older = view->older;
+        view_free(view);
+        view = older;
+    }
+    free(dispatcher->base_path);
+    free(dispatcher->public_url);
+    free(dispatcher);
 }

@@ -38,7 +38,8 @@ MUST_USE bool dispatcher_reload(struct dispatcher *dispatcher, const struct disp
                                 struct error *err);
 /* The port, once it is known (a listener on port 0); before any exchange. */
 void dispatcher_set_port(struct dispatcher *dispatcher, unsigned port);
-/* After the transports have stopped and all exchanges have ended. NULL is fine. */
+/* After the transports have stopped, while workers still run: waits for what they have to clear up. NULL is
+ * fine. */
 void dispatcher_free(struct dispatcher *dispatcher);
 
 /* A new exchange, held by the transport, which fills request.method, target, headers (names in lower case)

@@ -93,6 +93,7 @@ struct exchange *exchange_new(struct exchanges *all, const struct transport_kind
     exchange->view = NULL;
     exchange->transport = transport;
     exchange->carrier = carrier;
+    exchange->carrier_state = 0;
     atomic_init(&exchange->holders, 1);
     atomic_init(&exchange->gone, false);
     exchange->begun = exchange->answered = exchange->body_wanted = exchange->close = exchange->broken = false;

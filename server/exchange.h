@@ -50,7 +50,8 @@ struct exchange {
     struct dispatcher *dispatcher;
     const struct dispatcher_view *view; /* the settings as they were when it began */
     const struct transport_kind *transport;
-    void *carrier; /* the transport's */
+    void *carrier;          /* the transport's */
+    unsigned carrier_state; /* the transport's, 0 at first */
     struct body_pump pump;
     struct job job; /* its seat in the worker queue */
     atomic_uint holders;

@@ -10,8 +10,9 @@
  * is told;
  * - upload bytes are taken whole, or the connection is paused and they are offered again;
  * - paused connections neither time out nor notice the client leaving, and must all be woken before stopping;
- * - messages whose end is in doubt are refused in the first call: framing.h. An answer in that call to a
- * request with a body closes the connection, and no 100 is sent.
+ * - an answer in the first call of a request closes the connection, nothing more is read, and no 100 is sent:
+ * right for a body that is refused and for messages whose end is in doubt (framing.h). All else is answered
+ * in the last call.
  */
 #include "server/transport_mhd.h"
 
@@ -50,6 +51,9 @@ static void wake_connection(struct exchange *exchange)
 }
 
 static const struct transport_kind transport_mhd_kind = { "HTTP/1.1", pause_connection, wake_connection };
+
+/* exchange->carrier_state */
+enum { FIRST_CALL, LATER_CALL };
 
 /* ── the request ── */
 
@@ -95,8 +99,11 @@ static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *c
 
     request->method = method_parse(bytes_of_text(method));
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_field, exchange);
-    if (!framing_check(bytes_of_text(version), &request->headers, &request->content_length, &exchange->error))
+    if (!framing_check(bytes_of_text(version), &request->headers, &request->content_length,
+                       &exchange->error)) {
         exchange->close = true;
+        request->content_length = BODY_SIZE_UNKNOWN;
+    }
     lower_names(&request->headers);
     return dispatcher_begin(exchange);
 }
@@ -128,23 +135,39 @@ static ssize_t read_nothing(void *context, uint64_t position, char *into, size_t
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
+static struct MHD_Response *response_of(struct bytes body)
+{
+    return MHD_create_response_from_buffer(body.size, (void *)(uintptr_t)body.data, MHD_RESPMEM_PERSISTENT);
+}
+
+/* Headers alone, which tell of a body of `size` bytes. */
+static struct MHD_Response *response_without_body(uint64_t size)
+{
+    struct MHD_Response *response = MHD_create_response_from_callback(size, 1024, read_nothing, NULL, NULL);
+
+    /* In chunks the library sends the last one even if there is no body: so neither chunks nor another
+     * request. */
+    if (response && size == BODY_SIZE_UNKNOWN)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return response;
+}
+
 static struct MHD_Response *make_response(struct exchange *exchange)
 {
     const struct body_source *source = exchange->response.body;
     const int status = exchange->response.status;
 
-    if (!source || status == 204 || status == 304)
-        return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-    /* The length of a body that is not sent. */
-    if (exchange->request.method == METHOD_HEAD)
-        return source->size == 0
-                   ? MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT)
-                   : MHD_create_response_from_callback(source->size, 1024, read_nothing, NULL, NULL);
-    const struct bytes whole = body_pump_whole(&exchange->pump);
-    if (whole.data || source->size == 0)
-        return MHD_create_response_from_buffer(whole.size, (void *)(uintptr_t)whole.data,
-                                               MHD_RESPMEM_PERSISTENT);
     static_assert(BODY_SIZE_UNKNOWN == MHD_SIZE_UNKNOWN, "sizes agree");
+    /* The library says Content-Length: 0 in a 304, which is not the length of what the client has; caches are
+     * told not to believe a length there (RFC 9111 3.2), and there is no way to leave it out and keep the
+     * connection. */
+    if (!source || source->size == 0 || status == 204 || status == 304)
+        return response_of(bytes_of(NULL, 0));
+    if (exchange->request.method == METHOD_HEAD)
+        return response_without_body(source->size);
+    const struct bytes whole = body_pump_whole(&exchange->pump);
+    if (whole.data)
+        return response_of(whole);
     return MHD_create_response_from_callback(source->size, BODY_BLOCK_BYTES, read_body, exchange, NULL);
 }
 
@@ -194,8 +217,13 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     enum dispatched next = DISPATCH_ANSWER;
 
     (void)context, (void)url;
-    if (!exchange->begun) {
-        next = begin(exchange, connection, method, version);
+    if (exchange->carrier_state == FIRST_CALL) {
+        if (!exchange->begun && begin(exchange, connection, method, version) == DISPATCH_LATER)
+            return MHD_YES; /* the first call will be repeated */
+        exchange->carrier_state = LATER_CALL;
+        /* Nothing but the message's end is still to come: an answer now would cost the connection. */
+        if (exchange->request.content_length == 0 || !exchange->answered)
+            return MHD_YES;
     } else if (!exchange->answered && *upload_size) {
         switch (body_pump_in(&exchange->pump, bytes_of(upload, *upload_size))) {
         case PUMP_BYTES:
