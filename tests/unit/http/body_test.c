@@ -194,7 +194,7 @@ TEST(a_slice_is_the_bytes_it_names_whatever_lies_below)
             struct body_source *slice = body_slice(&arena, chain, offset, length);
             EXPECT(slice->size == length, "size");
             EXPECT(read_all(slice, 3, MUST_NOT_WAIT, got, &size, &err), "%s", err.detail);
-            EXPECT(bytes_equal(bytes_of(got, size), bytes_of("0123abcd4567" + offset, (size_t)length)),
+            EXPECT(bytes_equal(bytes_of(got, size), bytes_of(&"0123abcd4567"[offset], (size_t)length)),
                    "at %d of %d: %.*s", (int)offset, (int)length, (int)size, got);
             arena_release(&arena);
         }
