@@ -258,6 +258,44 @@ TEST(TLS_11_each_protocol_goes_through_its_gate)
     struct listener *listener = begin(64, 64, 60000);
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buffer hello, seen;
+        int least = 0;
+        socklen_t size = sizeof least;
+        make_hello(&hello, cases[i].alpn);
+        const unsigned before = connections(cases[i].gate);
+        const int fd = call(listener);
+        say(fd, hello.data, hello.size);
+        wait_for(cases[i].gate, before + 1);
+
+        /* Nothing was taken out of the socket, and it is as if freshly accepted. */
+        const int theirs = cases[i].gate->handed[before];
+        buffer_init(&seen, 65536);
+        uint8_t *room = buffer_reserve(&seen, 4096);
+        const ssize_t got = recv(theirs, room, 4096, MSG_DONTWAIT);
+        EXPECT(got == (ssize_t)hello.size && memcmp(room, hello.data, hello.size) == 0,
+               "case %zu: %zd of %zu bytes", i, got, hello.size);
+        getsockopt(theirs, SOL_SOCKET, SO_RCVLOWAT, &least, &size);
+        EXPECT(least == 1, "SO_RCVLOWAT %d", least);
+        buffer_done(&seen);
+        buffer_done(&hello);
+        close(fd);
+    }
+    end(listener);
+}
+
+TEST(TLS_01_TLS_11_who_speaks_nothing_of_ours_is_told_by_an_alert)
+{
+    static const struct {
+        const char *alpn;
+        size_t version_at; /* in the first record: set to TLS 1.1 */
+        uint8_t alert;
+    } cases[] = {
+        { "\x02zz", 0, 120 },
+        { "\x08http/1.1", 5 + 4 + 1, 70 },
+    };
+    struct listener *listener = begin(64, 64, 60000);
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct buffer hello;
         char heard[64];
         make_hello(&hello, cases[i].alpn);
