@@ -29,7 +29,8 @@ struct catalog_options {
 MUST_USE bool catalog_open(const struct catalog_options *options, struct catalog **ret, struct error *err);
 void catalog_close(struct catalog *catalog);
 uint64_t catalog_last_generation(struct catalog *catalog);
-MUST_USE bool catalog_has_generation(struct catalog *catalog, uint64_t generation, bool *ret, struct error *err);
+MUST_USE bool catalog_has_generation(struct catalog *catalog, uint64_t generation, bool *ret,
+                                     struct error *err);
 
 /* What becomes of an instance whose SOP Instance UID is known already (STO-63 to STO-65). */
 enum duplicate_policy { DUPLICATE_REJECT, DUPLICATE_REPLACE, DUPLICATE_KEEP };
@@ -47,8 +48,8 @@ struct addition {
     enum addition_outcome outcome;
     uint64_t replaced;
 };
-/* All of them in one transaction, durable and findable on return; possibly together with other callers'. On an
- * error none is. May wait. */
+/* All of them in one transaction, durable and findable on return; possibly together with other callers'. On
+ * an error none is. May wait. */
 MUST_USE bool catalog_add(struct catalog *catalog, struct addition *additions, size_t count,
                           enum duplicate_policy policy, struct error *err);
 
@@ -57,8 +58,8 @@ MUST_USE bool catalog_add(struct catalog *catalog, struct addition *additions, s
 MUST_USE bool catalog_find(struct catalog *catalog, const struct instance_key *key, enum patience patience,
                            const struct instance_record **ret, struct error *err);
 
-/* The instances of a study, series or of one instance, as many levels as `key` has, in stable order (SeriesNumber,
- * series UID, InstanceNumber, instance UID). */
+/* The instances of a study, series or of one instance, as many levels as `key` has, in stable order
+ * (SeriesNumber, series UID, InstanceNumber, instance UID). */
 struct listed_instance {
     struct instance_key key;
     uint64_t instance_id; /* for catalog_metadata */
@@ -66,32 +67,32 @@ struct listed_instance {
     struct uid syntax_uid;
     enum transfer_syntax syntax;
 };
-/* A copy of the whole list (100 bytes an entry and its UIDs), freed by catalog_listing_free. NOT_FOUND when empty.
- * May wait. */
+/* A copy of the whole list (100 bytes an entry and its UIDs), freed by catalog_listing_free. NOT_FOUND when
+ * empty. May wait. */
 struct catalog_listing {
     struct listed_instance *list;
     size_t count;
 };
-MUST_USE bool catalog_list(struct catalog *catalog, const struct instance_key *key, struct catalog_listing **ret,
-                           struct error *err);
+MUST_USE bool catalog_list(struct catalog *catalog, const struct instance_key *key,
+                           struct catalog_listing **ret, struct error *err);
 void catalog_listing_free(struct catalog_listing *listing);
 
-/* Stored metadata JSON of the instances from list[from] on, joined with commas, appended to `into` until it has
- * at least `enough` bytes or the list ends; *ret_next is the first one not appended. May wait. */
+/* Stored metadata JSON of the instances from list[from] on, joined with commas, appended to `into` until it
+ * has at least `enough` bytes or the list ends; *ret_next is the first one not appended. May wait. */
 MUST_USE bool catalog_metadata(struct catalog *catalog, const struct catalog_listing *listing, size_t from,
                                size_t enough, struct buffer *into, size_t *ret_next, struct error *err);
 
-/* Runs a search. The rows of the page as JSON objects joined with commas (links marked, dicom/dicom_json.h) are
- * appended to `into`; *ret_rows how many; *ret_remaining how many more matches there are (never too high, SEA-34).
- * TOO_LARGE when `into` overflows. May wait. */
+/* Runs a search. The rows of the page as JSON objects joined with commas (links marked, dicom/dicom_json.h)
+ * are appended to `into`; *ret_rows how many; *ret_remaining how many more matches there are (never too high,
+ * SEA-34). TOO_LARGE when `into` overflows. May wait. */
 MUST_USE bool catalog_search(struct catalog *catalog, const struct search *search, struct buffer *into,
                              uint64_t *ret_rows, uint64_t *ret_remaining, struct error *err);
 
-/* Removes a study, series or instance; durable on return. `each` gets every generation that went (files to forget).
- * NOT_FOUND: nothing such. May wait. */
+/* Removes a study, series or instance; durable on return. `each` gets every generation that went (files to
+ * forget). NOT_FOUND: nothing such. May wait. */
 MUST_USE bool catalog_delete(struct catalog *catalog, const struct instance_key *key,
-                             void (*each)(void *context, uint64_t generation), void *context, uint64_t *ret_instances,
-                             struct error *err);
+                             void (*each)(void *context, uint64_t generation), void *context,
+                             uint64_t *ret_instances, struct error *err);
 
 /* Can it still answer and write? For /readyz. May wait. */
 MUST_USE bool catalog_ping(struct catalog *catalog, struct error *err);

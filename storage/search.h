@@ -1,9 +1,9 @@
 /* storage/search.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * A QIDO query, parsed and checked (PS3.18 8.3.4, 10.6): which level, what must match, what is returned, which
- * page. The wire's words (names and values of the query string) come in as plain bytes, so that this room needs
- * to know nothing of HTTP.
+ * A QIDO query, parsed and checked (PS3.18 8.3.4, 10.6): which level, what must match, what is returned,
+ * which page. The wire's words (names and values of the query string) come in as plain bytes, so that this
+ * room needs to know nothing of HTTP.
  */
 #ifndef GANTRY_STORAGE_SEARCH_H
 #define GANTRY_STORAGE_SEARCH_H
@@ -20,10 +20,10 @@ struct search_parameter {
 
 struct search_options {
     enum query_level level;
-    bool relational;         /* no study or series in the path: rows carry the higher levels too (SEA-77) */
+    bool relational;           /* no study or series in the path: rows carry the higher levels too (SEA-77) */
     struct instance_key under; /* from the path; empty levels are not restricted */
-    uint32_t max_results;    /* the server's own limit */
-    bool unknown_matches;    /* SEA-41 */
+    uint32_t max_results;      /* the server's own limit */
+    bool unknown_matches;      /* SEA-41 */
 };
 
 struct search;
