@@ -273,6 +273,28 @@ static struct search_condition *add_condition(struct parsing *parsing, enum sear
     return condition;
 }
 
+/* From 18:00 to 10:00: no range of times within a day, but together with a range of dates a span of its own
+ * (SEA-51). Each half is read as an open range. */
+static bool read_reversed_times(struct parsing *parsing, const char *keyword, struct bytes value,
+                                struct match *ret)
+{
+    struct match from = { 0 }, to = { 0 };
+    struct error ignored = { 0 };
+    const uint8_t *hyphen = value.size ? memchr(value.data, '-', value.size) : NULL;
+
+    if (!hyphen)
+        return false;
+    const size_t at = (size_t)(hyphen - value.data);
+    if (!matching_parse(keyword, "TM", bytes_of(value.data, at + 1), false, parsing->arena, &from,
+                        &ignored) ||
+        !matching_parse(keyword, "TM", bytes_from(value, at), false, parsing->arena, &to, &ignored) ||
+        from.kind != MATCH_RANGE || to.kind != MATCH_RANGE)
+        return false;
+    *ret = from;
+    ret->to = to.to;
+    return true;
+}
+
 static bool add_match(struct parsing *parsing, enum search_what what, enum query_key key, const char *keyword,
                       const char *vr, struct bytes value, struct error *err)
 {
@@ -287,7 +309,8 @@ static bool add_match(struct parsing *parsing, enum search_what what, enum query
         condition->must_be_empty = true;
         return true;
     }
-    if (!matching_parse(keyword, vr, value, any_of, parsing->arena, &match, err))
+    const bool is_plain = matching_parse(keyword, vr, value, any_of, parsing->arena, &match, err);
+    if (!is_plain && (strcmp(vr, "TM") != 0 || !read_reversed_times(parsing, keyword, value, &match)))
         return false;
     if (match.kind == MATCH_UNIVERSAL)
         return true;
@@ -295,6 +318,7 @@ static bool add_match(struct parsing *parsing, enum search_what what, enum query
         return false;
     condition->key = key;
     condition->match = match;
+    condition->is_reversed = !is_plain;
     if (parsing->fuzzy && strcmp(vr, "PN") == 0)
         condition->words =
             search_fuzzy_words(matching_fold(value, parsing->arena), parsing->arena, &condition->word_count);
@@ -445,6 +469,17 @@ static void join_dates_and_times(struct search *search)
     }
 }
 
+static bool check_times(const struct search *search, struct error *err)
+{
+    for (size_t i = 0; i < search->condition_count; i++) {
+        const struct search_condition *condition = &search->conditions[i];
+        if (condition->what == SEARCH_KEY && condition->is_reversed)
+            return error_tell(err, FAULT_MALFORMED, "%s: a range whose end lies before its start.",
+                              query_key_info(condition->key)->keyword);
+    }
+    return true;
+}
+
 static void add_output(struct search *search, uint32_t tag, enum search_output_kind kind, enum query_key key,
                        bool even_if_empty)
 {
@@ -588,6 +623,9 @@ bool search_parse(const struct search_options *options, const struct search_para
     if (!read_parameters(&parsing, parameters, count, err))
         return false;
     join_dates_and_times(search);
+    if (!check_times(search, err))
+        return false;
+    error_clear(err); /* of a range of times that turned out to be one with its dates */
     choose_outputs(&parsing);
     settle_extras(&parsing);
     *ret = search;

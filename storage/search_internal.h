@@ -27,6 +27,7 @@ struct search_condition {
     enum search_what what;
     enum query_key key, time_key;
     struct match match, time_match;
+    bool is_reversed;   /* a range of times from evening to morning: only together with dates */
     bool must_be_empty; /* SEA-58: instead of `match` */
     bool unknown_matches;
     struct bytes *words; /* fuzzy matching of a name (SEA-57): folded; NULL: literal matching only */
