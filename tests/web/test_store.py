@@ -68,7 +68,7 @@ class Store(ServerCase):
             self.assertStatus(answer, 200)
 
     def test_STO_09_delimiters_inside_the_data_are_data(self):
-        tricky = b"--BND\r\n" + b"x\r\n--BNX\r\n--BN" + b"\r\n-BND--\r\n"
+        tricky = b"y--BND\r\n" + b"x\r\n--BNX\r\n--BN" + b"\r\n-BND--\r\n"
         file = make_dicom(rows=16, columns=16, pixels=(tricky * 40)[:512])
         body, content_type = multipart([file], boundary="BND")
         self.assertStatus(self.server.call("POST", "/studies", body, {"Content-Type": content_type}), 200)
