@@ -152,6 +152,26 @@ static bool build_process(struct app *app, struct error *err)
     return true;
 }
 
+static bool build_port(struct app *app, struct error *err)
+{
+    const struct listener_options options = {
+        .addresses = app->started->listen,
+        .connections = (unsigned)app->started->connections,
+        .peek_connections = (unsigned)app->started->peek_connections,
+        .peek_timeout_ms = (unsigned)app->started->peek_timeout,
+    };
+
+    return listener_open(&options, &app->listener, err);
+}
+
+/* Called twice: by the door, to be closed before anything behind it goes, and by the port, if the door was
+ * never open. */
+static void close_listener(struct app *app)
+{
+    listener_close(app->listener);
+    app->listener = NULL;
+}
+
 static bool build_bridge(struct app *app, struct error *err)
 {
     (void)app;
@@ -261,6 +281,7 @@ static bool build_dispatcher(struct app *app, struct error *err)
         .pool = app->pool,
         .access_log = app->access_log,
         .base_path = app->started->base_path,
+        .port = listener_port(app->listener),
     };
 
     return dispatcher_new(&options, &choices, &app->dispatcher, err);
@@ -309,30 +330,11 @@ static unsigned count_mhd(void *transport)
     return transport_mhd_connections(transport);
 }
 
-static bool build_listener(struct app *app, struct error *err)
+static bool build_door(struct app *app, struct error *err)
 {
     const struct listener_gate gates[] = { { "http/1.1", app->mhd, take_mhd, count_mhd } };
-    const struct listener_options options = {
-        .addresses = app->started->listen,
-        .gates = gates,
-        .gate_count = COUNT_OF(gates),
-        .connections = (unsigned)app->started->connections,
-        .peek_connections = (unsigned)app->started->peek_connections,
-        .peek_timeout_ms = (unsigned)app->started->peek_timeout,
-    };
 
-    if (!listener_open(&options, &app->listener, err))
-        return false;
-    dispatcher_set_port(app->dispatcher, listener_port(app->listener));
-    if (listener_start(app->listener, err))
-        return true;
-    listener_close(app->listener);
-    return false;
-}
-
-static void drop_listener(struct app *app)
-{
-    listener_close(app->listener);
+    return listener_start(app->listener, gates, COUNT_OF(gates), err);
 }
 
 static const struct stage {
@@ -341,6 +343,7 @@ static const struct stage {
     void (*drop)(struct app *app); /* NULL: nothing to drop */
 } stages[] = {
     { "preparing the process", build_process, NULL },
+    { "taking the port", build_port, close_listener },
     { "starting DCMTK", build_bridge, NULL },
     { "opening the access log", build_access_log, drop_access_log },
     { "opening the catalog", build_catalog, drop_catalog },
@@ -350,7 +353,7 @@ static const struct stage {
     { "loading the certificate", build_tls, drop_tls },
     { "making the dispatcher", build_dispatcher, drop_dispatcher },
     { "starting HTTP/1.1", build_mhd, drop_mhd },
-    { "opening the port", build_listener, drop_listener },
+    { "opening the door", build_door, close_listener },
 };
 
 static void tear_down(struct app *app)
@@ -374,7 +377,7 @@ bool app_start(struct settings *settings, struct app **ret, struct error *err)
     app->started = app->now = settings;
     for (; app->built < COUNT_OF(stages); app->built++)
         if (!stages[app->built].build(app, err)) {
-            error_while(err, "%s", stages[app->built].doing);
+            log_line(LOG_ERROR, "the start ended at %s", stages[app->built].doing);
             tear_down(app);
             free(app);
             return false;

@@ -212,7 +212,7 @@ static bool bind_one(struct listener *listener, struct listener_address *address
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (address->address.ss_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, sizeof only_v6);
-    if (bind(fd, (const struct sockaddr *)&address->address, address->size) != 0 || listen(fd, BACKLOG) != 0)
+    if (bind(fd, (const struct sockaddr *)&address->address, address->size) != 0)
         return tell_bind_failure(errno, text, port, err);
 
     struct sockaddr_storage bound = { 0 };
@@ -578,14 +578,11 @@ bool listener_open(const struct listener_options *options, struct listener **ret
     struct listener *listener = calloc(1, sizeof *listener);
     unsigned count = 0;
 
-    assert(options->gate_count >= 1 && options->gate_count <= GATES_MOST);
     if (!listener)
         return error_set(err, FAULT_BUSY, "no memory for the listener");
     listener->epoll = listener->wake = -1;
     listener->connections = options->connections;
     atomic_init(&listener->peek_timeout_ms, options->peek_timeout_ms);
-    listener->gate_count = options->gate_count;
-    memcpy(listener->gates, options->gates, options->gate_count * sizeof *options->gates);
 
     bool fine = listener_parse(options->addresses, addresses, &count, err) && prepare(listener, options, err);
     for (unsigned i = 0; fine && i < count; i++)
@@ -608,11 +605,19 @@ const char *listener_address_text(const struct listener *listener, unsigned n)
     return n < listener->socket_count ? listener->texts[n] : NULL;
 }
 
-bool listener_start(struct listener *listener, struct error *err)
+bool listener_start(struct listener *listener, const struct listener_gate *gates, unsigned gate_count,
+                    struct error *err)
 {
-    for (unsigned i = 0; i < listener->socket_count; i++)
+    assert(gate_count >= 1 && gate_count <= GATES_MOST && !listener->running);
+    listener->gate_count = gate_count;
+    memcpy(listener->gates, gates, gate_count * sizeof *gates);
+    for (unsigned i = 0; i < listener->socket_count; i++) {
+        /* Two programs can bind the same port, but only one can listen on it. */
+        if (listen(listener->sockets[i], BACKLOG) != 0)
+            return tell_bind_failure(errno, listener->texts[i], listener->port, err);
         if (!watch(listener, listener->sockets[i], (uint64_t)EVENT_LISTENING << 32 | i, err))
             return false;
+    }
     const int why = pthread_create(&listener->thread, NULL, listen_and_peek, listener);
     if (why != 0)
         return error_errno(err, why, "starting the listener");

@@ -29,9 +29,7 @@ struct listener_gate {
 };
 
 struct listener_options {
-    const char *addresses;             /* the setting `listen` */
-    const struct listener_gate *gates; /* best first; the last one gets who names no protocol */
-    unsigned gate_count;
+    const char *addresses;     /* the setting `listen` */
     unsigned connections;      /* over all gates, and those being peeked at */
     unsigned peek_connections; /* at most; never more than `connections` */
     unsigned peek_timeout_ms;
@@ -50,14 +48,16 @@ MUST_USE bool listener_parse(const char *list, struct listener_address ret[LISTE
 
 struct listener;
 
-/* Binds; nobody is accepted yet. FORBIDDEN: a port for the privileged; BUSY: taken; both say what to do.
- * `gates` is copied. */
+/* Takes the ports, so that whoever cannot have them learns it early; clients are still turned away.
+ * FORBIDDEN: a port for the privileged; BUSY: taken; both say what to do. */
 MUST_USE bool listener_open(const struct listener_options *options, struct listener **ret, struct error *err);
 /* The port of the first address, also when 0 was asked for. */
 unsigned listener_port(const struct listener *listener);
 /* "127.0.0.1:443" of the n-th address, with its real port; NULL behind the last. */
 const char *listener_address_text(const struct listener *listener, unsigned n);
-MUST_USE bool listener_start(struct listener *listener, struct error *err);
+/* Opens the door. `gates`, best first, are copied; the last one gets who names no protocol. */
+MUST_USE bool listener_start(struct listener *listener, const struct listener_gate *gates,
+                             unsigned gate_count, struct error *err);
 void listener_set_peek_timeout(struct listener *listener, unsigned timeout_ms); /* any thread */
 /* How often the thread has woken up; so a test can see that waiting is free. Any thread. */
 uint64_t listener_wakeups(const struct listener *listener);

@@ -78,15 +78,14 @@ static struct listener *begin(unsigned all, unsigned peeked, unsigned timeout_ms
     const struct listener_gate gates[] = { { "h2", &two, take, connections },
                                            { "http/1.1", &one, take, connections } };
     const struct listener_options options = { .addresses = "127.0.0.1:0",
-                                              .gates = gates,
-                                              .gate_count = 2,
                                               .connections = all,
                                               .peek_connections = peeked,
                                               .peek_timeout_ms = timeout_ms };
     struct listener *listener = NULL;
     struct error err = { 0 };
 
-    if (!listener_open(&options, &listener, &err) || !listener_start(listener, &err)) {
+    if (!listener_open(&options, &listener, &err) ||
+        !listener_start(listener, gates, COUNT_OF(gates), &err)) {
         EXPECT(false, "%s", err.detail);
         abort();
     }
@@ -224,7 +223,6 @@ TEST(the_setting_listen_is_read)
 
 TEST(a_taken_port_and_a_foreign_address_are_told)
 {
-    const struct listener_gate gate = { "http/1.1", &one, take, connections };
     struct listener *listener = begin(8, 8, 60000), *second = NULL;
     struct error err = { 0 };
     char taken[64];
@@ -233,8 +231,8 @@ TEST(a_taken_port_and_a_foreign_address_are_told)
            "no port");
     EXPECT(listener_address_text(listener, 1) == NULL, "a second address");
     snprintf(taken, sizeof taken, "127.0.0.1:0,127.0.0.1:%u", listener_port(listener));
-    const struct listener_options options = { taken, &gate, 1, 8, 8, 1000 };
-    const struct listener_options foreign = { "192.0.2.1:0", &gate, 1, 8, 8, 1000 };
+    const struct listener_options options = { taken, 8, 8, 1000 };
+    const struct listener_options foreign = { "192.0.2.1:0", 8, 8, 1000 };
     EXPECT(!listener_open(&options, &second, &err) && strstr(err.detail, "taken by another program"), "%s",
            err.detail);
     EXPECT(!listener_open(&foreign, &second, &err) && strstr(err.detail, "no address of this machine"), "%s",
