@@ -205,10 +205,11 @@ static bool carries_body(const struct exchange *exchange)
 static void log_error(const struct exchange *exchange)
 {
     const struct fault_info *info = fault_info(exchange->error.fault);
-    const enum log_level level = exchange->error.fault == FAULT_NOT_FOUND ? LOG_DEBUG
-                                 : info->http_status < 500                ? LOG_INFO
-                                 : exchange->error.fault == FAULT_BUSY    ? LOG_WARNING
-                                                                          : LOG_ERROR;
+    const enum log_level level =
+        exchange->error.fault == FAULT_NOT_FOUND                                          ? LOG_DEBUG
+        : info->http_status < 500 || info->http_status == 501 || info->http_status == 505 ? LOG_INFO
+        : exchange->error.fault == FAULT_BUSY                                             ? LOG_WARNING
+                                                                                          : LOG_ERROR;
 
     log_line(level, "%s: %s id=%" PRIu64, info->name, exchange->error.detail, exchange->request.id);
 }
