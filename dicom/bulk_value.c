@@ -48,7 +48,7 @@ static bool check_path(struct bytes path, struct error *err)
     return error_tell(err, FAULT_MALFORMED, "The bulk data path is too long.");
 }
 
-static bool read_element(const struct resolve_level *level, const struct dataset_element *element,
+static bool read_element(struct resolve_level *level, const struct dataset_element *element,
                          struct block **ret, char ret_vr[3], struct error *err)
 {
     struct block *block = NULL;
@@ -70,7 +70,7 @@ static bool read_element(const struct resolve_level *level, const struct dataset
 }
 
 /* One step per call, so depth is the path's, which is bounded. */
-static bool find(const struct resolve_level *level, struct bytes path, struct block **ret, char ret_vr[3],
+static bool find(struct resolve_level *level, struct bytes path, struct block **ret, char ret_vr[3],
                  struct error *err)
 {
     struct dataset_element element;
@@ -91,7 +91,7 @@ static bool find(const struct resolve_level *level, struct bytes path, struct bl
     while (item && --number > 0);
     if (!item)
         return error_set(err, FAULT_NOT_FOUND, "bulk data: no such item");
-    return find(&(struct resolve_level){ item, level }, path, ret, ret_vr, err);
+    return find(&(struct resolve_level){ .item = item, .parent = level }, path, ret, ret_vr, err);
 }
 
 bool bulk_value_read(const char *file, struct bytes path, struct block **ret, char ret_vr[3],
@@ -119,5 +119,5 @@ bool bulk_value_read(const char *file, struct bytes path, struct block **ret, ch
             elements = data_set->tail ? data_set->tail : elements;
         }
     }
-    return find(&(struct resolve_level){ dataset_root(elements), NULL }, path, ret, ret_vr, err);
+    return find(&(struct resolve_level){ .item = dataset_root(elements) }, path, ret, ret_vr, err);
 }

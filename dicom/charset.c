@@ -16,6 +16,8 @@
 #include <iconv.h>
 #include <pthread.h>
 
+#include "dicom/utf8.h"
+
 enum kind { KIND_SETS = 0, KIND_UTF8, KIND_GB18030, KIND_GBK };
 
 enum set {
@@ -209,16 +211,12 @@ void charset_done(struct charset *charset)
 
 static void append_code_point(struct buffer *into, uint32_t code)
 {
-    if (code < 0x80) {
+    uint8_t bytes[UTF8_MOST];
+
+    if (code < 0x80)
         buffer_append_byte(into, (uint8_t)code);
-    } else if (code < 0x800) {
-        buffer_append_byte(into, (uint8_t)(0xC0 | code >> 6));
-        buffer_append_byte(into, (uint8_t)(0x80 | (code & 0x3F)));
-    } else {
-        buffer_append_byte(into, (uint8_t)(0xE0 | code >> 12));
-        buffer_append_byte(into, (uint8_t)(0x80 | (code >> 6 & 0x3F)));
-        buffer_append_byte(into, (uint8_t)(0x80 | (code & 0x3F)));
-    }
+    else
+        buffer_append(into, bytes_of(bytes, utf8_put(code, bytes)));
 }
 
 /* The escape sequence behind the ESC at text[0]; its length, 0 when it is none we know. */
@@ -301,42 +299,19 @@ static bool append_by_sets(const struct charset *charset, struct bytes text, enu
     return foreign;
 }
 
-/* The length of the well-formed UTF-8 sequence that `text` begins with (Unicode 15, table 3-7); 0: none. */
-static size_t utf8_length(struct bytes text)
-{
-    const uint8_t lead = text.data[0];
-    const size_t length = lead < 0x80   ? 1
-                          : lead < 0xC2 ? 0
-                          : lead < 0xE0 ? 2
-                          : lead < 0xF0 ? 3
-                          : lead < 0xF5 ? 4
-                                        : 0;
-
-    if (length == 0 || text.size < length)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text.data[i] & 0xC0) != 0x80)
-            return 0;
-    const uint8_t second = length > 1 ? text.data[1] : 0;
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F) ||
-        (lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-        return 0;
-    return length;
-}
-
 static void append_utf8(struct bytes text, struct buffer *into)
 {
     size_t whole_from = 0;
 
     for (size_t i = 0; i < text.size;) {
-        const size_t length = utf8_length(bytes_from(text, i));
-        if (length > 0) {
-            i += length;
-            continue;
+        uint32_t code;
+        const size_t size = utf8_read(bytes_from(text, i), &code);
+        if (code == UTF8_BROKEN) {
+            buffer_append(into, bytes_of(text.data + whole_from, i - whole_from));
+            append_code_point(into, REPLACEMENT);
+            whole_from = i + size;
         }
-        buffer_append(into, bytes_of(text.data + whole_from, i - whole_from));
-        append_code_point(into, REPLACEMENT);
-        whole_from = ++i;
+        i += size;
     }
     buffer_append(into, bytes_from(text, whole_from));
 }
@@ -371,21 +346,51 @@ static void append_by_iconv(struct charset *charset, struct bytes text, struct b
     }
 }
 
+/* NUL is no character of any text, and few readers of JSON bear it: as padding before a separator it goes,
+ * elsewhere it is one more byte that means nothing. */
+static bool replace_nuls(struct buffer *into, size_t from, enum charset_text what)
+{
+    struct buffer clean;
+    bool foreign = false;
+
+    buffer_init(&clean, into->ceiling);
+    for (size_t i = from; i < into->size; i++) {
+        const uint8_t c = into->data[i], next = i + 1 < into->size ? into->data[i + 1] : 0;
+        if (c == 0 && next == '\\' && what != CHARSET_TEXT)
+            continue;
+        if (c == 0)
+            append_code_point(&clean, REPLACEMENT);
+        else
+            buffer_append_byte(&clean, c);
+        foreign |= c == 0;
+    }
+    buffer_cut(into, from);
+    buffer_append(into, buffer_bytes(&clean));
+    into->overflowed |= clean.overflowed;
+    buffer_done(&clean);
+    return foreign;
+}
+
 bool charset_append(struct charset *charset, struct bytes text, enum charset_text what, struct buffer *into)
 {
-    bool plain = charset->g0 == SET_NONE;
+    const size_t from = into->size;
+    bool plain = charset->g0 == SET_NONE, foreign = false;
 
+    while (text.size > 0 && text.data[text.size - 1] == 0)
+        text.size--;
     for (size_t i = 0; plain && i < text.size; i++)
         plain = text.data[i] < 0x80 && text.data[i] != ESC;
-    if (plain) {
+    if (plain)
         buffer_append(into, text);
-        return false;
-    }
-    if (charset->kind == KIND_SETS)
-        return append_by_sets(charset, text, what, into);
-    if (charset->kind == KIND_UTF8)
+    else if (charset->kind == KIND_SETS)
+        foreign = append_by_sets(charset, text, what, into);
+    else if (charset->kind == KIND_UTF8)
         append_utf8(text, into);
     else
         append_by_iconv(charset, text, into);
-    return true;
+    if (charset->kind != KIND_SETS)
+        foreign = !plain;
+    if (into->size > from && memchr(into->data + from, 0, into->size - from))
+        foreign |= replace_nuls(into, from, what);
+    return foreign;
 }

@@ -16,6 +16,7 @@
 #include "dicom/charset.h"
 #include "dicom/data_set.h"
 #include "dicom/dicom_json_writer.h"
+#include "dicom/normal_form.h"
 #include "dicom/tag.h"
 #include "dicom/vr.h"
 
@@ -258,12 +259,13 @@ static struct bytes column_text(struct reading *reading, const struct vr_info *v
 {
     struct buffer *text = &reading->text;
     size_t kept = 0;
+    bool foreign = false;
 
     buffer_cut(text, 0);
     if (vr->class == VR_NUMBER)
         append_numbers(raw, text);
     else
-        charset_append(charset, raw, vr->class == VR_NAMES ? CHARSET_NAMES : CHARSET_VALUES, text);
+        foreign = charset_append(charset, raw, vr->class == VR_NAMES ? CHARSET_NAMES : CHARSET_VALUES, text);
     /* Each value without its padding, closed up in place. */
     struct bytes rest = buffer_bytes(text);
     do {
@@ -274,7 +276,8 @@ static struct bytes column_text(struct reading *reading, const struct vr_info *v
         if (rest.data)
             text->data[kept++] = '\\';
     } while (rest.data);
-    return arena_copy(reading->arena, bytes_of(text->data, kept));
+    const struct bytes column = arena_copy(reading->arena, bytes_of(text->data, kept));
+    return foreign ? normal_form(column, reading->arena) : column;
 }
 
 static bool read_columns(struct reading *reading, struct description *found, struct error *err)

@@ -41,7 +41,7 @@ static void writer_drop(struct writer **writer)
     buffer_done(&(*writer)->marks);
 }
 
-static bool write_elements(struct writer *writer, const struct resolve_level *level, struct charset *charset,
+static bool write_elements(struct writer *writer, struct resolve_level *level, struct charset *charset,
                            bool *any, struct error *err);
 
 static void mark_place(struct writer *writer, size_t from, size_t to, const char *text)
@@ -84,8 +84,7 @@ static bool read_value(struct writer *writer, const struct dataset_element *elem
 }
 
 static bool write_items(struct writer *writer, const struct dataset_element *sequence,
-                        const struct resolve_level *parent, const struct charset *inherited,
-                        struct error *err)
+                        struct resolve_level *parent, const struct charset *inherited, struct error *err)
 {
     const struct dataset_item *item = NULL;
     const size_t path_size = writer->path.size;
@@ -94,7 +93,7 @@ static bool write_items(struct writer *writer, const struct dataset_element *seq
     if (++writer->depth > DEPTH)
         return error_set(err, FAULT_NOT_DICOM, "sequences nested more than %d deep", DEPTH);
     while ((item = dataset_next_item(sequence, item))) {
-        const struct resolve_level level = { item, parent };
+        struct resolve_level level = { .item = item, .parent = parent };
         struct charset charset = { .kind = inherited->kind, .g0 = inherited->g0, .g1 = inherited->g1 };
         bool any = false;
 
@@ -140,7 +139,7 @@ static bool wants_reference(const struct writer *writer, const struct vr_info *v
 }
 
 static bool write_element(struct writer *writer, const struct dataset_element *element,
-                          const struct resolve_level *level, struct charset *charset, struct error *err)
+                          struct resolve_level *level, struct charset *charset, struct error *err)
 {
     char name[3];
     struct bytes value;
@@ -195,7 +194,7 @@ static void write_pixels(struct writer *writer, bool *any)
     buffer_append_byte(&writer->body, '}');
 }
 
-static bool write_elements(struct writer *writer, const struct resolve_level *level, struct charset *charset,
+static bool write_elements(struct writer *writer, struct resolve_level *level, struct charset *charset,
                            bool *any, struct error *err)
 {
     struct dataset_element element = { 0 };
@@ -238,7 +237,7 @@ bool dicom_json_write(const struct json_document *document, struct buffer *into,
 {
     struct writer state = { .document = document };
     SCOPED(writer) struct writer *writer = &state;
-    const struct resolve_level root = { dataset_root(document->elements), NULL };
+    struct resolve_level root = { .item = dataset_root(document->elements) };
     struct charset charset = { 0 };
     bool any = false;
 
@@ -252,7 +251,7 @@ bool dicom_json_write(const struct json_document *document, struct buffer *into,
     if (written && document->pixel_tag)
         write_pixels(writer, &any);
     if (written && document->tail_or_null) {
-        const struct resolve_level tail = { dataset_root(document->tail_or_null), NULL };
+        struct resolve_level tail = { .item = dataset_root(document->tail_or_null) };
         written = write_elements(writer, &tail, &charset, &any, err);
     }
     charset_done(&charset);

@@ -260,6 +260,20 @@ static bool is_pixel_tag(uint32_t tag)
     return tag == TAG_PIXEL_DATA || tag == TAG_FLOAT_PIXEL_DATA || tag == TAG_DOUBLE_FLOAT_PIXEL_DATA;
 }
 
+/* A few zeros too many are left alone; anything else is the beginning of an element that was cut off. */
+static bool is_padding(struct scan *scan, struct error *err)
+{
+    const size_t left = (size_t)(scan->source->size - scan->at);
+    const uint8_t *rest = left > 0 ? bytes_at(scan, scan->at, left, err) : NULL;
+
+    if (left > 0 && !rest)
+        return broken(scan, "the end cannot be read", err);
+    for (size_t i = 0; i < left; i++)
+        if (rest[i] != 0)
+            return broken(scan, "the data end inside an element", err);
+    return true;
+}
+
 /* Elements from scan->at to the end of the data, or to pixel data at the top level when `stop` is asked for.
  */
 static bool scan_run(struct scan *scan, bool stop_at_pixels, struct header *ret_pixels, struct error *err)
@@ -276,8 +290,8 @@ static bool scan_run(struct scan *scan, bool stop_at_pixels, struct header *ret_
         }
         if (scan->depth == 1) {
             struct header header;
-            if (scan->source->size - scan->at < 8) /* a few bytes too many are left alone */
-                return true;
+            if (scan->source->size - scan->at < 8)
+                return is_padding(scan, err);
             if (stop_at_pixels) {
                 if (!read_header(scan, &level, &header, err))
                     return false;

@@ -10,21 +10,30 @@
 #include "bridge/dictionary_table.h"
 #include "dicom/tag.h"
 
-static bool pixels_are_signed(const struct resolve_level *level)
+static void look_for_sign(struct resolve_level *level)
+{
+    struct dataset_element found;
+    struct error ignored = { 0 };
+    uint8_t value[2];
+
+    level->sign = SIGN_NOT_SAID;
+    if (dataset_find(level->item, TAG_PIXEL_REPRESENTATION, &found) && found.size == sizeof value &&
+        dataset_value(&found, value, &ignored))
+        level->sign = value[0] == 1 ? SIGN_TWO_COMPLEMENT : SIGN_NONE;
+}
+
+static bool pixels_are_signed(struct resolve_level *level)
 {
     for (; level; level = level->parent) {
-        struct dataset_element found;
-        struct error ignored = { 0 };
-        uint8_t value[2];
-
-        if (dataset_find(level->item, TAG_PIXEL_REPRESENTATION, &found) && found.size == sizeof value &&
-            dataset_value(&found, value, &ignored))
-            return value[0] == 1;
+        if (level->sign == SIGN_NOT_LOOKED_FOR)
+            look_for_sign(level);
+        if (level->sign != SIGN_NOT_SAID)
+            return level->sign == SIGN_TWO_COMPLEMENT;
     }
     return false;
 }
 
-void resolve_vr(const struct resolve_level *level, const struct dataset_element *element, char ret[3])
+void resolve_vr(struct resolve_level *level, const struct dataset_element *element, char ret[3])
 {
     const char *vr = element->vr;
 

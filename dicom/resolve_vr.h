@@ -12,12 +12,18 @@
 /* An item and what it stands in; the data set itself has no parent. */
 struct resolve_level {
     const struct dataset_item *item;
-    const struct resolve_level *parent;
+    struct resolve_level *parent;
+    enum {
+        SIGN_NOT_LOOKED_FOR,
+        SIGN_NOT_SAID,
+        SIGN_NONE,
+        SIGN_TWO_COMPLEMENT
+    } sign; /* found once, when asked */
 };
 
 /* US or SS: by Pixel Representation, the item's own or the nearest around it. US or OW of a LUT: US for one
  * value. OB or OW: OW, as implicit VR has it. UN of a public
  * attribute: the dictionary's. All others as stored. */
-void resolve_vr(const struct resolve_level *level, const struct dataset_element *element, char ret[3]);
+void resolve_vr(struct resolve_level *level, const struct dataset_element *element, char ret[3]);
 
 #endif

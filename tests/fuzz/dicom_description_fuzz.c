@@ -1,0 +1,56 @@
+/* tests/fuzz/dicom_description_fuzz.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes as a file: described or refused, and what is described can be read by its own links.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bridge/start.h"
+#include "dicom/bulk_value.h"
+#include "dicom/description.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The path of the first link in the JSON, if there is one: .../bulkdata/{path}" */
+static struct bytes first_link(struct bytes json)
+{
+    static const char before[] = "/bulkdata/";
+    const uint8_t *found = memmem(json.data, json.size, before, sizeof before - 1);
+
+    if (!found)
+        return bytes_of(NULL, 0);
+    struct bytes rest = bytes_from(json, (size_t)(found - json.data) + sizeof before - 1);
+    return bytes_cut(&rest, '"');
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const struct json_limits limits = { 16, 64 };
+    struct arena arena = { 0 };
+    struct description description;
+    struct error err = { 0 };
+    char path[64];
+
+    const bool started = bridge_start(&err);
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    assert(started && fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (description_read(path, &limits, &arena, &description, &err)) {
+        const struct bytes link = first_link(block_bytes(description.json));
+        struct block *value = NULL;
+        char vr[3];
+        if (link.size > 0 && bulk_value_read(path, link, &value, vr, &err))
+            block_unref(value);
+        description_done(&description);
+    } else {
+        assert(err.fault == FAULT_NOT_DICOM || err.fault == FAULT_MISMATCH ||
+               err.fault == FAULT_NOT_STORABLE || err.fault == FAULT_TOO_LARGE || err.fault == FAULT_BUSY);
+    }
+    arena_release(&arena);
+    close(fd);
+    return 0;
+}
