@@ -44,6 +44,16 @@ bool frame_list_parse(struct bytes text, uint32_t ceiling, struct arena *arena, 
     return true;
 }
 
+bool frames_exist(const struct instance_record *record, struct error *err)
+{
+    if (record->frames)
+        return true;
+    if (record->syntax == SYNTAX_DEFLATED_LE && record->shape.rows > 0)
+        return error_tell(err, FAULT_NOT_ACCEPTABLE,
+                          "The data set is deflated; its pixel data cannot be sent.");
+    return error_tell(err, FAULT_NOT_FOUND, "The instance has no pixel data.");
+}
+
 static const struct frame_parts *of_parts(const struct parts *parts)
 {
     return (const struct frame_parts *)parts;

@@ -40,13 +40,20 @@ const char *representation_etag(const struct request *request, const struct inst
                      arena_printf(request->arena, "%s%s", multipart ? "multipart " : "", content_type));
 }
 
+/* The texts last as long as the exchange. */
+static void add_header(const struct request *request, struct response *response, const char *name,
+                       const char *value)
+{
+    fields_add(&response->headers, request->arena, bytes_of_text(name), bytes_of_text(value));
+}
+
 bool representation_is_held(const struct request *request, const struct representation *what,
                             struct response *response)
 {
     if (what->etag)
-        response_header(response, request->arena, "ETag", "%s", what->etag);
-    response_header(response, request->arena, "Cache-Control", "%s", cache_control(what->freshness));
-    response_header(response, request->arena, "Vary", "Accept, Accept-Encoding");
+        add_header(request, response, "ETag", what->etag);
+    add_header(request, response, "Cache-Control", cache_control(what->freshness));
+    add_header(request, response, "Vary", "Accept, Accept-Encoding");
     if (what->location)
         response_header(response, request->arena, "Content-Location", "%s", what->location);
 
@@ -61,10 +68,10 @@ bool representation_send(const struct request *request, const struct representat
 {
     response->status = 200;
     response->body = body;
-    response_header(response, request->arena, "Content-Type", "%s", what->content_type);
+    add_header(request, response, "Content-Type", what->content_type);
     if (!what->etag || body->size == BODY_SIZE_UNKNOWN)
         return true;
 
-    response_header(response, request->arena, "Accept-Ranges", "bytes");
+    add_header(request, response, "Accept-Ranges", "bytes");
     return range_apply(request, response, err);
 }

@@ -183,7 +183,6 @@ bool wado_rs_bulkdata(const struct service *service, const struct request *reque
 
     if (!is_pixel_data(top_level_tag(request->params[3])))
         return answer_value(service, request, record, &accept, &what, response, err);
-    if (!record->frames)
-        return error_tell(err, FAULT_NOT_FOUND, "The instance has no pixel data.");
-    return answer_pixel_data(service, request, record, &accept, &what, response, err);
+    return frames_exist(record, err) &&
+           answer_pixel_data(service, request, record, &accept, &what, response, err);
 }

@@ -22,8 +22,8 @@ static void unref_record(void *record)
 static bool frames_are_there(const struct instance_record *record, const struct frame_list *wanted,
                              struct error *err)
 {
-    if (!record->frames)
-        return error_tell(err, FAULT_NOT_FOUND, "The instance has no frames.");
+    if (!frames_exist(record, err))
+        return false;
     for (size_t i = 0; i < wanted->count; i++)
         if (wanted->frames[i] > frame_table_count(record->frames))
             return error_tell(err, FAULT_NOT_FOUND, "Frame %" PRIu32 " of %" PRIu32 ".", wanted->frames[i],

@@ -268,3 +268,13 @@ TEST(HTP_40_tags_differ_by_what_was_asked_and_HTP_41_spare_the_body)
            tags[2]);
     loopback_close(house);
 }
+
+TEST(pixels_of_a_deflated_data_set_are_not_acceptable_rather_than_absent)
+{
+    struct loopback *house = house_with(&(struct make_dicom){ .transfer_syntax = "1.2.840.10008.1.2.1.99" });
+
+    EXPECT(get(house, INSTANCE "/frames/1", CORNERSTONE)->status == 406, "a frame");
+    EXPECT(get(house, INSTANCE "/bulkdata/7FE00010", NULL)->status == 406, "the value");
+    EXPECT(get(house, INSTANCE "/metadata", NULL)->status == 200, "the metadata");
+    loopback_close(house);
+}
