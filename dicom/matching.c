@@ -99,12 +99,11 @@ static size_t cut_name_end(const uint8_t *name, size_t size, uint8_t sign)
 
 struct bytes matching_fold(struct bytes person_name, struct arena *arena)
 {
-    const struct bytes name = normal_form(person_name, arena);
-    uint8_t *const folded =
-        arena_alloc(arena, name.size * 2 + 1); /* two letters of two bytes for one of two at most */
+    /* A broken byte takes most: it becomes U+FFFD, lest dropped accents between two of them make a letter. */
+    uint8_t *const folded = arena_alloc(arena, person_name.size * 3 + 1);
     size_t size = 0;
 
-    for (struct bytes rest = name; rest.size;) {
+    for (struct bytes rest = person_name; rest.size;) {
         uint32_t character, letters[2];
         const size_t used = utf8_read(rest, &character);
         const uint8_t sign = rest.data[0];
@@ -112,16 +111,14 @@ struct bytes matching_fold(struct bytes person_name, struct arena *arena)
             size = cut_name_end(folded, size, sign);
         const uint8_t last = size ? folded[size - 1] : '\\';
         const bool leading_space = sign == ' ' && (last == '^' || last == '=' || last == '\\');
-        if (character == UTF8_BROKEN) {
-            folded[size++] = sign;
-        } else if (!leading_space && character != 0) {
-            const size_t count = letter_fold(character, letters);
-            for (size_t i = 0; i < count; i++)
-                size += utf8_put(letters[i], folded + size);
-        }
+        const size_t count =
+            leading_space ? 0 : letter_fold(character == UTF8_BROKEN ? 0xFFFD : character, letters);
+        for (size_t i = 0; i < count; i++)
+            size += utf8_put(letters[i], folded + size);
         rest = bytes_from(rest, used);
     }
-    return bytes_of(folded, cut_name_end(folded, size, 0));
+    /* Accents are gone; what is left to compose is of other scripts. */
+    return normal_form(bytes_of(folded, cut_name_end(folded, size, 0)), arena);
 }
 
 /* "smith^*" also finds "smith", whose empty components are not written. */
