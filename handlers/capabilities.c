@@ -1,8 +1,8 @@
 /* handlers/capabilities.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * OPTIONS: Retrieve Capabilities, PS3.18 8.9. What can be done here, read off routes.def: as WADL, or in its
- * JSON form (Annex G).
+ * OPTIONS (and GET of the base path): Retrieve Capabilities, PS3.18 8.9. What can be done here, read off
+ * routes.def: as WADL, or in its JSON form (Annex G).
  */
 #include <string.h>
 

@@ -14,6 +14,9 @@
 #include "http/conditional.h"
 #include "http/multipart_writer.h"
 
+/* A longer list takes an I/O thread too long: its heads are made to be measured. */
+enum { FRAMES_INLINE = 64 };
+
 static void unref_record(void *record)
 {
     instance_record_unref(record);
@@ -51,6 +54,8 @@ bool wado_rs_frames(const struct service *service, const struct request *request
     arena_defer(arena, unref_record, (void *)(uintptr_t)record);
     if (!frames_are_there(record, wanted, err))
         return false;
+    if (wanted->count > FRAMES_INLINE && request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "%zu frames", wanted->count);
     offers_of_frames(offers, record->syntax, record->syntax_uid.text, frame_table_kind(record->frames));
     if (!offers_choose(offers, &accept, wanted->count == 1, &choice, err))
         return false;

@@ -87,6 +87,7 @@ TEST(CAP_01_options_describe_what_is_offered)
     answer = loopback_call(house, "OPTIONS", "/dicom-web/", "accept: application/json\n", NOTHING, 0);
     EXPECT(answer->status == 200 && has(answer->body, "\"@path\":\"studies/{study}\""), "%d %.*s",
            answer->status, BYTES_ARG(answer->body));
+    EXPECT(get(house, "/dicom-web/", "accept: text/html, */*;q=0.8\n")->status == 200, "CAP-07");
     answer = loopback_call(house, "OPTIONS", "/dicom-web/studies", NULL, NOTHING, 0);
     EXPECT(answer->status == 200 && has(loopback_header(house, "allow"), "POST"), "%d %.*s", answer->status,
            BYTES_ARG(answer->head));

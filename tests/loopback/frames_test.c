@@ -102,6 +102,32 @@ TEST(RET_48_a_list_comes_in_its_order)
     loopback_close(house);
 }
 
+TEST(a_long_list_comes_whole_and_has_a_ceiling)
+{
+    const struct make_dicom what = { .frames = 2, .rows = 1, .columns = 2 };
+    struct limits limits = sample_limits();
+    limits.frame_list_ceiling = 1000;
+    struct loopback *house = loopback_open(&(struct loopback_options){ .limits = &limits });
+    SCOPED(buffer) struct buffer file = sample(&what);
+    SCOPED(buffer) struct buffer target = { 0 };
+    const struct bytes view = buffer_bytes(&file);
+
+    EXPECT(loopback_store(house, &view, 1) == 200, "the sample was not stored");
+    buffer_init(&target, SAMPLE_CEILING_BYTES);
+    buffer_append_text(&target, INSTANCE "/frames/1");
+    for (int i = 1; i < 1000; i++)
+        buffer_printf(&target, ",%d", i % 2 + 1);
+    buffer_append_byte(&target, 0);
+    const struct loopback_answer *answer = get(house, (const char *)target.data, CORNERSTONE);
+    EXPECT(answer->status == 200 && !answer->cut && times(answer->body, "\r\nContent-Type: ") == 1000,
+           "%d, %zu bytes", answer->status, answer->body.size);
+    buffer_cut(&target, target.size - 1);
+    buffer_append_text(&target, ",1");
+    buffer_append_byte(&target, 0);
+    EXPECT(get(house, (const char *)target.data, CORNERSTONE)->status == 413, "a thousand and one");
+    loopback_close(house);
+}
+
 TEST(RET_48_frames_that_cannot_be_are_told_apart)
 {
     static const struct {

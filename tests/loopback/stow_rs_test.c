@@ -3,6 +3,10 @@
  *
  * The Store transaction, through the whole house without a socket.
  */
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include "tests/loopback/sample.h"
 
 static struct buffer one_part(const char *part_headers, struct bytes content)
@@ -349,5 +353,28 @@ TEST(STO_49_several_studies_have_no_one_url)
     EXPECT(answer->status == 200, "status %d", answer->status);
     EXPECT(!loopback_header(house, "location").data, "a Location");
     EXPECT(has(answer->body, "{\"00081190\":{\"vr\":\"UR\"},"), "%.*s", BYTES_ARG(answer->body));
+    loopback_close(house);
+}
+
+TEST(STO_52_want_of_resources_alone_is_503_and_worth_another_try)
+{
+    struct loopback *house = loopback_open(NULL);
+    SCOPED(buffer) struct buffer file = sample(&(struct make_dicom){ 0 });
+    SCOPED(buffer) struct buffer body = one_part(DICOM_PART, buffer_bytes(&file));
+    const int next = open("/dev/null", O_RDONLY);
+    struct rlimit before, none;
+
+    close(next);
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = before;
+    none.rlim_cur = (rlim_t)next; /* no descriptor is left for a draft */
+    setrlimit(RLIMIT_NOFILE, &none);
+    const struct loopback_answer *answer = post(house, "/dicom-web/studies", STOW_TYPE, buffer_bytes(&body));
+    setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT(answer->status == 503 && has(answer->body, "[42752]"), "%d %.*s", answer->status,
+           BYTES_ARG(answer->body));
+    EXPECT(loopback_header(house, "retry-after").data, "no Retry-After");
+    EXPECT(post(house, "/dicom-web/studies", STOW_TYPE, buffer_bytes(&body))->status == 200,
+           "the second try");
     loopback_close(house);
 }

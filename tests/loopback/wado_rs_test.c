@@ -102,6 +102,35 @@ TEST(RET_01_a_study_and_a_series_come_whole_and_in_order)
     done(house, files);
 }
 
+TEST(an_answer_is_the_same_however_it_is_pulled)
+{
+    static const size_t reads[] = { 1, 7, 100, 4096, 1 << 20 };
+    static const char *const targets[] = { SERIES, INSTANCE "/frames/1", SERIES "/metadata" };
+    struct buffer want[COUNT_OF(targets)];
+
+    for (size_t i = 0; i < COUNT_OF(reads); i++) {
+        struct loopback *house = loopback_open(&(struct loopback_options){ .read_bytes = reads[i] });
+        SCOPED(buffer) struct buffer a = sample(&(struct make_dicom){ 0 });
+        SCOPED(buffer) struct buffer b = sample(&(struct make_dicom){ .instance = "1.2.3.1.1.2", .seed = 3 });
+        const struct bytes files[] = { buffer_bytes(&a), buffer_bytes(&b) };
+
+        EXPECT(loopback_store(house, files, COUNT_OF(files)) == 200, "the samples were not stored");
+        for (size_t t = 0; t < COUNT_OF(targets); t++) {
+            const struct loopback_answer *answer = get(house, targets[t], NULL);
+
+            if (i == 0) {
+                buffer_init(&want[t], SAMPLE_CEILING_BYTES);
+                buffer_append(&want[t], answer->body);
+            }
+            EXPECT(!answer->cut && bytes_equal(answer->body, buffer_bytes(&want[t])),
+                   "%s by %zu: %zu of %zu bytes", targets[t], reads[i], answer->body.size, want[t].size);
+        }
+        loopback_close(house);
+    }
+    for (size_t t = 0; t < COUNT_OF(targets); t++)
+        buffer_done(&want[t]);
+}
+
 TEST(RET_02_an_instance_is_only_where_it_belongs)
 {
     static const struct {
