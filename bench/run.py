@@ -206,9 +206,14 @@ class Bench:
     def store(self, files):
         body, content_type = data.multipart(files)
         for server in self.servers(nginx=False):
-            status, answer = self.request(server, "POST", "/dicom-web/studies", JSON, body, content_type)
+            for _ in range(5):
+                status, answer = self.request(server, "POST", "/dicom-web/studies", JSON, body, content_type)
+                if status != 502:  # the proxy met a connection that Orthanc was just closing
+                    break
+                time.sleep(0.5)
             if status != 200:
-                raise SystemExit(f"{server.name}: store gave {status} {answer[:500]!r}")
+                log = (server.folder / "log").read_text(errors="replace")[-2000:]
+                raise SystemExit(f"{server.name}: store gave {status} {answer[:500]!r}\n{log}")
 
     def once(self, server, paths, connections, seconds, *more):
         listed = self.folder / "paths"
