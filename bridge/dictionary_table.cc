@@ -24,9 +24,10 @@ struct repeating {
     dictionary_entry entry;
 };
 
-std::vector<dictionary_entry> by_tag;
-std::vector<dictionary_entry> by_keyword;
-std::vector<repeating> ranges;
+/* Never destroyed: other threads may look things up while the process ends. */
+auto &by_tag = *new std::vector<dictionary_entry>;
+auto &by_keyword = *new std::vector<dictionary_entry>;
+auto &ranges = *new std::vector<repeating>;
 
 dictionary_entry copy_of(const DcmDictEntry &from)
 {
