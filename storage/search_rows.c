@@ -64,18 +64,18 @@ static const char *row_statement(const struct search *search, struct arena *aren
         [LEVEL_INSTANCE] = "s.k_StudyInstanceUID, e.k_SeriesInstanceUID, i.k_SOPInstanceUID",
     };
     static const char *const representatives[] = {
-        [LEVEL_STUDY] = "(SELECT z.id FROM series y CROSS JOIN instance z ON z.series_id = y.id"
-                        " WHERE y.study_id = s.id ORDER BY y.m_SeriesNumber, y.k_SeriesInstanceUID,"
-                        " z.m_InstanceNumber, z.k_SOPInstanceUID LIMIT 1)",
-        [LEVEL_SERIES] = "(SELECT z.id FROM instance z WHERE z.series_id = e.id"
-                         " ORDER BY z.m_InstanceNumber, z.k_SOPInstanceUID LIMIT 1)",
+        [LEVEL_STUDY] = ("(SELECT z.id FROM series y CROSS JOIN instance z ON z.series_id = y.id"
+                         " WHERE y.study_id = s.id ORDER BY y.m_SeriesNumber, y.k_SeriesInstanceUID,"
+                         " z.m_InstanceNumber, z.k_SOPInstanceUID LIMIT 1)"),
+        [LEVEL_SERIES] = ("(SELECT z.id FROM instance z WHERE z.series_id = e.id"
+                          " ORDER BY z.m_InstanceNumber, z.k_SOPInstanceUID LIMIT 1)"),
         [LEVEL_INSTANCE] = "i.id",
     };
     static const char *const from[] = {
         [LEVEL_STUDY] = " FROM study s WHERE s.id = ?",
         [LEVEL_SERIES] = " FROM series e CROSS JOIN study s ON s.id = e.study_id WHERE e.id = ?",
-        [LEVEL_INSTANCE] = " FROM instance i CROSS JOIN series e ON e.id = i.series_id"
-                           " CROSS JOIN study s ON s.id = e.study_id WHERE i.id = ?",
+        [LEVEL_INSTANCE] = (" FROM instance i CROSS JOIN series e ON e.id = i.series_id"
+                            " CROSS JOIN study s ON s.id = e.study_id WHERE i.id = ?"),
     };
     struct buffer sql;
 
