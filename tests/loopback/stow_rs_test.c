@@ -4,10 +4,12 @@
  * The Store transaction, through the whole house without a socket.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/loopback/sample.h"
+#include "tests/support/temp_folder.h"
 
 static struct buffer one_part(const char *part_headers, struct bytes content)
 {
@@ -376,5 +378,62 @@ TEST(STO_52_want_of_resources_alone_is_503_and_worth_another_try)
     EXPECT(loopback_header(house, "retry-after").data, "no Retry-After");
     EXPECT(post(house, "/dicom-web/studies", STOW_TYPE, buffer_bytes(&body))->status == 200,
            "the second try");
+    loopback_close(house);
+}
+
+TEST(a_client_that_leaves_leaves_nothing_half_stored)
+{
+    struct loopback *house = loopback_open(NULL);
+    SCOPED(buffer) struct buffer file = sample(&(struct make_dicom){ .rows = 300, .columns = 300 });
+    SCOPED(buffer) struct buffer body = one_part(DICOM_PART, buffer_bytes(&file));
+
+    for (size_t cut = 1; cut < body.size; cut += body.size / 7)
+        loopback_answer_free(loopback_call_new(house, "POST", "/dicom-web/studies", STOW_TYPE,
+                                               bytes_of(body.data, cut), body.size, true));
+    EXPECT(status_of(house, STUDY) == 404, "something of it is found");
+    EXPECT(temp_folder_files(loopback_folder(house), ".dcm") == 0, "something of it is a file");
+    EXPECT(post(house, "/dicom-web/studies", STOW_TYPE, buffer_bytes(&body))->status == 200,
+           "it does not fit any more");
+    loopback_close(house);
+}
+
+struct poster {
+    pthread_t thread;
+    struct loopback *house;
+    struct bytes body;
+    int status;
+};
+
+static void *post_body(void *of)
+{
+    struct poster *poster = of;
+    struct loopback_answer *answer = loopback_call_new(poster->house, "POST", "/dicom-web/studies", STOW_TYPE,
+                                                       poster->body, poster->body.size, false);
+
+    poster->status = answer ? answer->status : 0;
+    loopback_answer_free(answer);
+    return NULL;
+}
+
+TEST(STO_54_the_same_instance_from_many_sides_is_stored_once)
+{
+    enum { POSTERS = 16 };
+    struct loopback *house = loopback_open(NULL);
+    SCOPED(buffer) struct buffer file = sample(&(struct make_dicom){ 0 });
+    SCOPED(buffer) struct buffer body = one_part(DICOM_PART, buffer_bytes(&file));
+    struct poster posters[POSTERS];
+
+    for (int i = 0; i < POSTERS; i++) {
+        posters[i] = (struct poster){ .house = house, .body = buffer_bytes(&body) };
+        if (pthread_create(&posters[i].thread, NULL, post_body, &posters[i]) != 0)
+            abort();
+    }
+    for (int i = 0; i < POSTERS; i++) {
+        pthread_join(posters[i].thread, NULL);
+        EXPECT(posters[i].status == 200, "poster %d: %d", i, posters[i].status);
+    }
+    EXPECT(has(get(house, "/dicom-web/studies", NULL)->body, "\"00201208\":{\"vr\":\"IS\",\"Value\":[1]}"),
+           "%.*s", BYTES_ARG(get(house, "/dicom-web/studies", NULL)->body));
+    EXPECT(temp_folder_files(loopback_folder(house), ".dcm") == 1, "not one file");
     loopback_close(house);
 }
