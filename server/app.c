@@ -390,19 +390,26 @@ bool app_start(struct settings *settings, struct app **ret, struct error *err)
 
 static void base_url(const struct app *app, char *into, size_t size)
 {
-    const char *url = app->now->public_url;
+    const char *url = app->now->public_url, *path = app->started->base_path;
     const char *address = listener_address_text(app->listener, 0);
     const unsigned port = listener_port(app->listener);
+    static const char *const local[] = { "127.", "0.0.0.0:", "[::1]:", "[::]:" };
+    char host[128] = "localhost";
+    size_t path_size = strlen(path);
+    bool is_local = false;
 
+    while (path_size > 0 && path[path_size - 1] == '/')
+        path_size--;
+    for (size_t i = 0; i < COUNT_OF(local); i++)
+        is_local = is_local || strncmp(address, local[i], strlen(local[i])) == 0;
+    if (!is_local)
+        snprintf(host, sizeof host, "%s", address);
+    else if (port != 443)
+        snprintf(host, sizeof host, "localhost:%u", port);
     if (url[0] && strcmp(url, "from-host") != 0)
-        snprintf(into, size, "%s%s", url, app->started->base_path);
-    else if (strncmp(address, "127.", 4) != 0 && strncmp(address, "0.0.0.0:", 8) != 0 &&
-             strncmp(address, "[::1]:", 6) != 0 && strncmp(address, "[::]:", 5) != 0)
-        snprintf(into, size, "https://%s%s", address, app->started->base_path);
-    else if (port == 443)
-        snprintf(into, size, "https://localhost%s", app->started->base_path);
+        snprintf(into, size, "%s%.*s", url, (int)path_size, path);
     else
-        snprintf(into, size, "https://localhost:%u%s", port, app->started->base_path);
+        snprintf(into, size, "https://%s%.*s", host, (int)path_size, path);
 }
 
 void app_announce(const struct app *app, FILE *to)
