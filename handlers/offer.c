@@ -122,3 +122,27 @@ bool offers_choose(const struct offers *offers, const struct accept *accept, boo
     }
     return best > 0 || not_acceptable(offers, one_item, err);
 }
+
+bool offer_json(const struct request *request, const char **ret_type, bool *ret_multipart_or_null,
+                struct error *err)
+{
+    static const char *const types[] = { "application/dicom+json", "application/json" };
+    struct accept accept;
+    unsigned best = 0;
+
+    if (!accept_read(request, request->arena, &accept, err))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(types) * (ret_multipart_or_null ? 2 : 1); i++) {
+        const bool multipart = i >= COUNT_OF(types);
+        const unsigned quality =
+            accept_quality(&accept, multipart, types[i % COUNT_OF(types)], NULL, true, NULL);
+
+        if (quality > best) {
+            best = quality;
+            *ret_type = types[i % COUNT_OF(types)];
+            if (ret_multipart_or_null)
+                *ret_multipart_or_null = multipart;
+        }
+    }
+    return best > 0 || error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
+}

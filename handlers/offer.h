@@ -48,4 +48,10 @@ struct choice {
 MUST_USE bool offers_choose(const struct offers *offers, const struct accept *accept, bool one_item,
                             struct choice *ret, struct error *err);
 
+/* DICOM JSON, or plain JSON where that is what was asked for (SEA-03). With `ret_multipart_or_null` also as
+ * the only part of multipart/related, for old clients that take nothing else (MPR-11). NOT_ACCEPTABLE
+ * otherwise; faults as of accept_read. */
+MUST_USE bool offer_json(const struct request *request, const char **ret_type, bool *ret_multipart_or_null,
+                         struct error *err);
+
 #endif

@@ -6,30 +6,11 @@
  */
 #include <inttypes.h>
 
+#include "handlers/held.h"
+#include "handlers/offer.h"
 #include "handlers/transactions.h"
-#include "http/accept.h"
 #include "http/splice.h"
 #include "storage/search.h"
-
-/* The default, and the alias that scripts ask for; the answer says what was asked (SEA-02, SEA-03). */
-static bool choose_type(const struct request *request, const char **ret, struct error *err)
-{
-    static const char *const types[] = { "application/dicom+json", "application/json" };
-    struct accept accept;
-    unsigned best = 0;
-
-    if (!accept_read(request, request->arena, &accept, err))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        const unsigned quality = accept_quality(&accept, false, types[i], NULL, true, NULL);
-
-        if (quality > best) {
-            best = quality;
-            *ret = types[i];
-        }
-    }
-    return best > 0 || error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
-}
 
 /* The query string but for what is HTTP's. */
 static size_t search_parameters(const struct request *request, struct search_parameter **ret)
@@ -44,11 +25,6 @@ static size_t search_parameters(const struct request *request, struct search_par
             (*ret)[count++] = (struct search_parameter){ field->name, field->value };
     }
     return count;
-}
-
-static void free_buffer(void *buffer)
-{
-    buffer_done(buffer);
 }
 
 static void warn(const struct request *request, struct response *response, const struct search *search,
@@ -80,7 +56,7 @@ static bool answer_search(const struct service *service, const struct request *r
     uint64_t row_count = 0, remaining = 0;
 
     buffer_init(&rows, service->limits->answer_ceiling_bytes);
-    if (!instance_key_parse(request->params, &options.under, err) || !choose_type(request, &type, err))
+    if (!instance_key_parse(request->params, &options.under, err) || !offer_json(request, &type, NULL, err))
         return false;
     options.relational = (level == LEVEL_SERIES && !options.under.study.text[0]) ||
                          (level == LEVEL_INSTANCE && !options.under.series.text[0]);
@@ -100,9 +76,7 @@ static bool answer_search(const struct service *service, const struct request *r
         return true;
     }
 
-    struct buffer *text = arena_alloc(arena, sizeof(*text));
-    buffer_init(text, service->limits->answer_ceiling_bytes);
-    arena_defer(arena, free_buffer, text);
+    struct buffer *text = held_buffer(arena, service->limits->answer_ceiling_bytes);
     buffer_append_byte(text, '[');
     splice_text(text, buffer_bytes(&rows), JSON_BASE_MARK, bytes_of_text(request->public_base));
     buffer_append_byte(text, ']');

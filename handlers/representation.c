@@ -5,6 +5,7 @@
  */
 #include "handlers/representation.h"
 
+#include "base/digest.h"
 #include "http/conditional.h"
 #include "http/range.h"
 
@@ -38,6 +39,23 @@ const char *representation_etag(const struct request *request, const struct inst
     memcpy(what + size - length, location, length);
     return etag_make(request->arena, bytes_of(what, size),
                      arena_printf(request->arena, "%s%s", multipart ? "multipart " : "", content_type));
+}
+
+const char *representation_etag_of_listing(const struct request *request,
+                                           const struct catalog_listing *listing, const char *location,
+                                           const char *content_type)
+{
+    struct digest *digest = digest_new();
+    uint8_t all[DIGEST_BYTES];
+
+    for (size_t i = 0; i < listing->count; i++) {
+        const uint64_t names[2] = { listing->list[i].generation, listing->list[i].instance_id };
+        digest_add(digest, bytes_of(names, sizeof(names)));
+    }
+    digest_add(digest, bytes_of_text(location));
+    digest_get(digest, all);
+    digest_free(digest);
+    return etag_make(request->arena, bytes_of(all, sizeof(all)), content_type);
 }
 
 /* The texts last as long as the exchange. */

@@ -8,6 +8,7 @@
 #define GANTRY_HANDLERS_REPRESENTATION_H
 
 #include "handlers/handler.h"
+#include "storage/catalog.h"
 #include "storage/instance_record.h"
 
 enum freshness {
@@ -34,6 +35,11 @@ MUST_USE bool representation_send(const struct request *request, const struct re
 /* Over all that decides the bytes: the stored object, where it is said to be, how it is put. */
 const char *representation_etag(const struct request *request, const struct instance_record *record,
                                 const char *location, bool multipart, const char *content_type);
+/* Over which generations of which instances are listed, in order, where they are said to be, how they are
+ * put. */
+const char *representation_etag_of_listing(const struct request *request,
+                                           const struct catalog_listing *listing, const char *location,
+                                           const char *content_type);
 /* FRESH_FOR_LONG unless instances may be replaced under their name. */
 enum freshness freshness_of_instances(const struct service *service);
 

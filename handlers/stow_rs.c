@@ -11,9 +11,9 @@
 #include <inttypes.h>
 
 #include "base/number.h"
+#include "handlers/offer.h"
 #include "handlers/stow_rs_report.h"
 #include "handlers/transactions.h"
-#include "http/accept.h"
 #include "http/media_type.h"
 #include "http/multipart_reader.h"
 #include "storage/intake.h"
@@ -221,26 +221,6 @@ static bool read_content_type(const struct request *request, struct stow_sink *s
     return multipart_reader_new(boundary, &part_events, stow, request->arena, &stow->reader, err);
 }
 
-/* Decided before anything is stored (STO-47). */
-static bool choose_answer_type(const struct request *request, struct stow_sink *stow, struct error *err)
-{
-    static const char *const types[] = { "application/dicom+json", "application/json" };
-    struct accept accept;
-    unsigned best = 0;
-
-    if (!accept_read(request, request->arena, &accept, err))
-        return false;
-    for (size_t i = 0; i < COUNT_OF(types); i++) {
-        const unsigned quality = accept_quality(&accept, false, types[i], NULL, true, NULL);
-
-        if (quality > best) {
-            best = quality;
-            stow->answer_type = types[i];
-        }
-    }
-    return best > 0 || error_tell(err, FAULT_NOT_ACCEPTABLE, "Answers here are application/dicom+json.");
-}
-
 bool stow_rs_receive(const struct service *service, const struct request *request, struct body_sink **ret,
                      struct error *err)
 {
@@ -252,7 +232,8 @@ bool stow_rs_receive(const struct service *service, const struct request *reques
                                 .part_promised = BODY_SIZE_UNKNOWN };
     if (request->params[0].data && !uid_parse(request->params[0], &stow->study, err))
         return false;
-    if (!read_content_type(request, stow, err) || !choose_answer_type(request, stow, err))
+    /* Whether the answer can be given is decided before anything is stored (STO-47). */
+    if (!read_content_type(request, stow, err) || !offer_json(request, &stow->answer_type, NULL, err))
         return false;
     if (coding.size > 0 && !bytes_equal_nocase(coding, bytes_of_text("identity")))
         return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "No Content-Encoding is decoded here.");

@@ -6,6 +6,7 @@
  */
 #include "handlers/stow_rs_report.h"
 
+#include "handlers/held.h"
 #include "handlers/links.h"
 
 /* About 400 bytes an instance; more instances than fit are a delivery of many gigabytes. */
@@ -107,17 +108,12 @@ static void write_sequence(struct buffer *into, const char *base, const char *ta
         buffer_append_text(into, "]}");
 }
 
-static void free_buffer(void *buffer)
-{
-    buffer_done(buffer);
-}
-
 bool stow_rs_report(const struct service *service, const struct request *request, const struct intake *intake,
                     const char *content_type, struct response *response, struct error *err)
 {
     struct arena *arena = request->arena;
     const char *base = request->public_base;
-    struct buffer *text = arena_alloc(arena, sizeof(*text));
+    struct buffer *text = held_buffer(arena, REPORT_CEILING_BYTES);
     struct tally tally;
     struct instance_key study = { 0 };
 
@@ -126,8 +122,6 @@ bool stow_rs_report(const struct service *service, const struct request *request
     study.study = tally.study;
     const char *location = tally.one_study ? link_to(arena, base, &study, "") : NULL;
 
-    buffer_init(text, REPORT_CEILING_BYTES);
-    arena_defer(arena, free_buffer, text);
     buffer_append_text(text, "{\"00081190\":{\"vr\":\"UR\"");
     if (location) {
         buffer_append_text(text, ",\"Value\":[");

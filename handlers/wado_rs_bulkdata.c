@@ -8,6 +8,7 @@
 #include "dicom/bulk_value.h"
 #include "dicom/tag.h"
 #include "handlers/frames_body.h"
+#include "handlers/held.h"
 #include "handlers/links.h"
 #include "handlers/offer.h"
 #include "handlers/representation.h"
@@ -15,11 +16,6 @@
 #include "http/multipart_writer.h"
 
 enum { MIME_TYPE_BYTES = 100, TAG_DIGITS = 8, TAG_ENCAPSULATED_DOCUMENT = 0x00420011 };
-
-static void unref_record(void *record)
-{
-    instance_record_unref(record);
-}
 
 /* The tag when the path is one at the top level, else 0. */
 static uint32_t top_level_tag(struct bytes path)
@@ -175,7 +171,7 @@ bool wado_rs_bulkdata(const struct service *service, const struct request *reque
         return error_set(err, FAULT_WOULD_WAIT, "looking for a value");
     if (!catalog_find(service->catalog, &key, request->patience, &record, err))
         return false;
-    arena_defer(arena, unref_record, (void *)(uintptr_t)record);
+    held_record(arena, record);
 
     const char *tail = arena_printf(arena, "/bulkdata/%.*s", BYTES_ARG(request->params[3]));
     struct representation what = { .location = link_to(arena, request->public_base, &record->key, tail),

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "handlers/frames_body.h"
+#include "handlers/held.h"
 #include "handlers/links.h"
 #include "handlers/offer.h"
 #include "handlers/representation.h"
@@ -16,11 +17,6 @@
 
 /* A longer list takes an I/O thread too long: its heads are made to be measured. */
 enum { FRAMES_INLINE = 64 };
-
-static void unref_record(void *record)
-{
-    instance_record_unref(record);
-}
 
 static bool frames_are_there(const struct instance_record *record, const struct frame_list *wanted,
                              struct error *err)
@@ -51,7 +47,7 @@ bool wado_rs_frames(const struct service *service, const struct request *request
         !accept_read(request, arena, &accept, err) ||
         !catalog_find(service->catalog, &key, request->patience, &record, err))
         return false;
-    arena_defer(arena, unref_record, (void *)(uintptr_t)record);
+    held_record(arena, record);
     if (!frames_are_there(record, wanted, err))
         return false;
     if (wanted->count > FRAMES_INLINE && request->patience == MUST_NOT_WAIT)

@@ -9,7 +9,7 @@
  */
 #include <inttypes.h>
 
-#include "base/digest.h"
+#include "handlers/held.h"
 #include "handlers/links.h"
 #include "handlers/offer.h"
 #include "handlers/parts_body.h"
@@ -56,11 +56,6 @@ static struct extent extent_of_one(const struct parts *parts, size_t n, uint32_t
     return whole_file(((const struct one_file *)parts)->record->file_size);
 }
 
-static void unref_record(void *record)
-{
-    instance_record_unref(record);
-}
-
 bool wado_rs_instance(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
@@ -75,7 +70,7 @@ bool wado_rs_instance(const struct service *service, const struct request *reque
     if (!instance_key_parse(request->params, &key, err) || !accept_read(request, arena, &accept, err) ||
         !catalog_find(service->catalog, &key, request->patience, &record, err))
         return false;
-    arena_defer(arena, unref_record, (void *)(uintptr_t)record);
+    held_record(arena, record);
     offers_of_instance(&offers, record->syntax, record->syntax_uid.text);
     if (!offers_choose(&offers, &accept, true, &choice, err))
         return false;
@@ -129,11 +124,6 @@ static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_
     return whole_file(((const struct many_files *)parts)->listing->list[n].file_size);
 }
 
-static void free_listing(void *listing)
-{
-    catalog_listing_free(listing);
-}
-
 /* Keeps what the client accepts, in order; returns how many were left out. */
 static size_t keep_acceptable(struct catalog_listing *listing, const struct accept *accept, struct error *err)
 {
@@ -164,20 +154,6 @@ static const char *common_syntax(const struct catalog_listing *listing)
     return listing->list[0].syntax_uid.text;
 }
 
-static const char *etag_of_listing(const struct request *request, const struct catalog_listing *listing,
-                                   const char *location)
-{
-    struct digest *digest = digest_new();
-    uint8_t all[DIGEST_BYTES];
-
-    for (size_t i = 0; i < listing->count; i++)
-        digest_add(digest, bytes_of(&listing->list[i].generation, sizeof(listing->list[i].generation)));
-    digest_add(digest, bytes_of_text(location));
-    digest_get(digest, all);
-    digest_free(digest);
-    return etag_make(request->arena, bytes_of(all, sizeof(all)), MEDIA_TYPE);
-}
-
 bool wado_rs_instances(const struct service *service, const struct request *request,
                        struct response *response, struct error *err)
 {
@@ -194,7 +170,7 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
     if (!catalog_list(service->catalog, &key, &listing, err))
         return false;
-    arena_defer(arena, free_listing, listing);
+    held_listing(arena, listing);
 
     const size_t left_out = keep_acceptable(listing, &accept, &last);
     if (listing->count == 0) {
@@ -203,7 +179,7 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
     }
 
     const char *location = link_to(arena, request->public_base, &key, "");
-    const char *etag = etag_of_listing(request, listing, location);
+    const char *etag = representation_etag_of_listing(request, listing, location, MEDIA_TYPE);
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
     struct representation what = {
         .content_type = multipart_content_type(arena, boundary, MEDIA_TYPE, common_syntax(listing)),

@@ -11,12 +11,11 @@
  */
 #include <inttypes.h>
 
-#include "base/digest.h"
+#include "handlers/held.h"
 #include "handlers/links.h"
+#include "handlers/offer.h"
 #include "handlers/representation.h"
 #include "handlers/transactions.h"
-#include "http/accept.h"
-#include "http/conditional.h"
 #include "http/multipart_writer.h"
 
 enum {
@@ -29,19 +28,12 @@ struct metadata_body {
     struct catalog *catalog;
     const struct catalog_listing *listing;
     size_t next; /* in the listing */
-    struct buffer text;
+    struct buffer *text;
     struct bytes left; /* of the text */
     struct bytes base;
     struct bytes base_left; /* of the base that is being put in */
     bool begun, ended;      /* the brackets */
 };
-
-static void metadata_body_close(void *closed)
-{
-    struct metadata_body *body = closed;
-
-    buffer_done(&body->text);
-}
 
 static bool next_chunk(struct metadata_body *body, enum patience patience, struct error *err)
 {
@@ -52,13 +44,13 @@ static bool next_chunk(struct metadata_body *body, enum patience patience, struc
     }
     if (patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "reading metadata");
-    buffer_cut(&body->text, 0);
-    buffer_append_byte(&body->text, body->begun ? ',' : '[');
-    if (!catalog_metadata(body->catalog, body->listing, body->next, CHUNK_BYTES, &body->text, &body->next,
+    buffer_cut(body->text, 0);
+    buffer_append_byte(body->text, body->begun ? ',' : '[');
+    if (!catalog_metadata(body->catalog, body->listing, body->next, CHUNK_BYTES, body->text, &body->next,
                           err) ||
-        !buffer_check(&body->text, "metadata", err))
+        !buffer_check(body->text, "metadata", err))
         return false;
-    body->left = buffer_bytes(&body->text);
+    body->left = buffer_bytes(body->text);
     if (body->left.size == 1) /* all of them were deleted since they were listed */
         body->left.size = 0;
     else
@@ -146,75 +138,29 @@ static bool read_ahead(struct metadata_body *body, struct arena *arena, struct b
     return true;
 }
 
-static const char *etag_of_metadata(const struct request *request, const struct catalog_listing *listing,
-                                    const char *location, const char *form)
-{
-    struct digest *digest = digest_new();
-    uint8_t all[DIGEST_BYTES];
-
-    for (size_t i = 0; i < listing->count; i++) {
-        const uint64_t names[2] = { listing->list[i].generation, listing->list[i].instance_id };
-        digest_add(digest, bytes_of(names, sizeof(names)));
-    }
-    digest_add(digest, bytes_of_text(location));
-    digest_get(digest, all);
-    digest_free(digest);
-    return etag_make(request->arena, bytes_of(all, sizeof(all)), form);
-}
-
-static void free_listing(void *listing)
-{
-    catalog_listing_free(listing);
-}
-
-static const char *const forms[] = { "application/dicom+json", "application/json" };
-
-/* The whole array alone; or, for old clients that ask for nothing else, as the only part of a multipart
- * (MPR-11). */
-static bool choose_form(const struct accept *accept, const char **ret_type, bool *ret_multipart,
-                        struct error *err)
-{
-    unsigned best = 0;
-
-    for (size_t i = 0; i < COUNT_OF(forms) * 2; i++) {
-        const char *type = forms[i % COUNT_OF(forms)];
-        const bool multipart = i >= COUNT_OF(forms);
-        const unsigned quality = accept_quality(accept, multipart, type, NULL, true, NULL);
-
-        if (quality > best) {
-            best = quality;
-            *ret_type = type;
-            *ret_multipart = multipart;
-        }
-    }
-    return best > 0 || error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
-}
-
 bool wado_rs_metadata(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
     struct arena *arena = request->arena;
     struct catalog_listing *listing = NULL;
     struct instance_key key;
-    struct accept accept;
     const char *type = NULL;
     bool multipart = false;
     struct body_source *array = NULL;
 
-    if (!instance_key_parse(request->params, &key, err) || !accept_read(request, arena, &accept, err) ||
-        !choose_form(&accept, &type, &multipart, err))
+    if (!instance_key_parse(request->params, &key, err) || !offer_json(request, &type, &multipart, err))
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
     if (!catalog_list(service->catalog, &key, &listing, err))
         return false;
-    arena_defer(arena, free_listing, listing);
+    held_listing(arena, listing);
 
     const char *location = link_to(arena, request->public_base, &key, "/metadata");
     struct representation what = { type, location, NULL, FRESH_IF_ASKED };
     struct bytes boundary = bytes_of(NULL, 0);
 
-    what.etag = etag_of_metadata(request, listing, location, multipart ? "multipart" : type);
+    what.etag = representation_etag_of_listing(request, listing, location, multipart ? "multipart" : type);
     if (multipart) {
         boundary = multipart_boundary(arena, bytes_of_text(what.etag));
         what.content_type = multipart_content_type(arena, boundary, type, NULL);
@@ -227,10 +173,9 @@ bool wado_rs_metadata(const struct service *service, const struct request *reque
         .source = { .size = BODY_SIZE_UNKNOWN, .read = metadata_read },
         .catalog = service->catalog,
         .listing = listing,
+        .text = held_buffer(arena, service->limits->answer_ceiling_bytes),
         .base = bytes_of_text(request->public_base),
     };
-    buffer_init(&body->text, service->limits->answer_ceiling_bytes);
-    arena_defer(arena, metadata_body_close, body);
     if (!read_ahead(body, arena, &array, err))
         return false;
     if (multipart) {
