@@ -84,7 +84,7 @@ static bool pattern_fits(const char *pattern, const struct segments *path, struc
 static const struct route *capabilities_route(void)
 {
     for (size_t i = 0; i < COUNT_OF(routes); i++)
-        if (routes[i].answer == capabilities)
+        if (routes[i].answer == capabilities && routes[i].method == METHOD_OPTIONS)
             return &routes[i];
     return NULL;
 }

@@ -7,7 +7,7 @@ import os
 import unittest
 from pathlib import Path
 
-from gantry import JSON, ServerCase, path_of, uids_of, value
+from gantry import JSON, Server, ServerCase, path_of, uids_of, value
 
 # Implicit VR elements under the label of a compressed syntax: not understood (C000).
 MISLABELLED = {"SC_rgb_jpeg.dcm"}
@@ -111,6 +111,7 @@ class RealFiles(ServerCase):
 
 
 class Collection(RealFiles):
+    """Each test has a server of its own: files of the collection share UIDs."""
     def setUp(self):
         folder = os.environ.get("GANTRY_TEST_DATA")
         if not folder or not Path(folder, "MANIFEST.tsv").exists():
@@ -118,6 +119,8 @@ class Collection(RealFiles):
         self.folder = Path(folder)
         with open(self.folder / "MANIFEST.tsv", newline="") as manifest:
             self.rows = list(csv.DictReader(manifest, delimiter="\t", quoting=csv.QUOTE_NONE))
+        self.server = Server()
+        self.addCleanup(self.server.stop)
 
     def test_files_of_pydicom(self):
         self.skipTest("done by RealFiles")
