@@ -110,10 +110,11 @@ struct bytes matching_fold(struct bytes person_name, struct arena *arena)
         if (sign == '^' || sign == '=' || sign == '\\')
             size = cut_name_end(folded, size, sign);
         const uint8_t last = size ? folded[size - 1] : '\\';
-        const bool leading_space = sign == ' ' && (last == '^' || last == '=' || last == '\\');
-        const size_t count =
-            leading_space ? 0 : letter_fold(character == UTF8_BROKEN ? 0xFFFD : character, letters);
-        for (size_t i = 0; i < count; i++)
+        const size_t count = letter_fold(character == UTF8_BROKEN ? 0xFFFD : character, letters);
+        /* Looked for behind the folding: the iota of its own, U+037A, becomes a space too. */
+        const bool leading_space =
+            count == 1 && letters[0] == ' ' && (last == '^' || last == '=' || last == '\\');
+        for (size_t i = 0; i < count && !leading_space; i++)
             size += utf8_put(letters[i], folded + size);
         rest = bytes_from(rest, used);
     }
