@@ -31,7 +31,8 @@ static struct block *allocate(size_t capacity)
 {
     const size_t alignment = _Alignof(struct block);
 
-    return aligned_alloc(alignment, (sizeof(struct block) + capacity + alignment - 1) / alignment * alignment);
+    return aligned_alloc(alignment,
+                         (sizeof(struct block) + capacity + alignment - 1) / alignment * alignment);
 }
 
 void block_budget(size_t bytes)
@@ -67,8 +68,8 @@ bool block_take(size_t capacity, struct block **ret, struct error *err)
     if (capacity > pool.budget || pool.in_use > pool.budget - capacity) {
         const size_t in_use = pool.in_use, budget = pool.budget;
         pthread_mutex_unlock(&pool.lock);
-        return error_set(err, FAULT_BUSY, "block_budget: %zu bytes wanted, %zu of %zu in use", capacity, in_use,
-                         budget);
+        return error_set(err, FAULT_BUSY, "block_budget: %zu bytes wanted, %zu of %zu in use", capacity,
+                         in_use, budget);
     }
     pool.in_use += capacity;
     if (pool.in_use > pool.peak)

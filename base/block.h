@@ -32,8 +32,8 @@ enum { BLOCK_STANDARD_BYTES = 256 * 1024 };
 MUST_USE bool block_take(size_t capacity, struct block **ret, struct error *err);
 uint8_t *block_room(struct block *block, size_t *ret_capacity_or_null);
 void block_seal(struct block *block, size_t size);
-/* Gives back the room behind what was sealed; for the only holder of a block that is to be kept for a while. Views of
- * its bytes end here. Without memory nothing happens. */
+/* Gives back the room behind what was sealed; for the only holder of a block that is to be kept for a while.
+ * Views of its bytes end here. Without memory nothing happens. */
 void block_trim(struct block **block);
 struct bytes block_bytes(const struct block *block); /* empty before block_seal */
 struct block *block_ref(struct block *block);

@@ -52,7 +52,8 @@ static inline bool bytes_starts_with(struct bytes a, struct bytes prefix)
 /* The part from `from` on; empty when `from` lies beyond the end. */
 static inline struct bytes bytes_from(struct bytes a, size_t from)
 {
-    return from >= a.size ? bytes_of(a.data ? a.data + a.size : NULL, 0) : bytes_of(a.data + from, a.size - from);
+    return from >= a.size ? bytes_of(a.data ? a.data + a.size : NULL, 0)
+                          : bytes_of(a.data + from, a.size - from);
 }
 
 /* Without spaces and tabs at both ends. */

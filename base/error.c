@@ -59,7 +59,8 @@ bool error_while(struct error *err, const char *doing, ...)
     va_start(args, doing);
     vsnprintf(what, sizeof what, doing, args);
     va_end(args);
-    snprintf(err->detail, sizeof err->detail, "%s: %.*s", what, (int)(sizeof before - strlen(what) - 3), before);
+    snprintf(err->detail, sizeof err->detail, "%s: %.*s", what, (int)(sizeof before - strlen(what) - 3),
+             before);
     return false;
 }
 

@@ -45,7 +45,8 @@ const struct fault_info *fault_info(enum fault fault);
 bool error_set(struct error *err, enum fault fault, const char *format, ...) PRINTF_LIKE(3, 4);
 bool error_tell(struct error *err, enum fault fault, const char *format, ...) PRINTF_LIKE(3, 4);
 bool error_while(struct error *err, const char *doing, ...) PRINTF_LIKE(2, 3);
-/* FAULT_DISK, or DISK_FULL for ENOSPC and EDQUOT, or BUSY for EMFILE, ENFILE and ENOMEM, with errno's name. */
+/* FAULT_DISK, or DISK_FULL for ENOSPC and EDQUOT, or BUSY for EMFILE, ENFILE and ENOMEM, with errno's name.
+ */
 bool error_errno(struct error *err, int error_number, const char *doing, ...) PRINTF_LIKE(3, 4);
 void error_clear(struct error *err);
 

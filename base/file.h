@@ -22,7 +22,8 @@ MUST_USE bool file_write_at(int fd, struct bytes data, uint64_t offset, struct e
 /* Exactly `size` bytes from `offset`; DISK when the file is shorter. */
 MUST_USE bool file_read_at(int fd, void *into, size_t size, uint64_t offset, struct error *err);
 /* The whole of a small file, with a NUL behind it (malloc, the caller's); TOO_LARGE over `ceiling` bytes. */
-MUST_USE bool file_read_all(const char *path, size_t ceiling, char **ret, size_t *ret_size, struct error *err);
+MUST_USE bool file_read_all(const char *path, size_t ceiling, char **ret, size_t *ret_size,
+                            struct error *err);
 /* Replaces `path` as one step: written beside it with `mode`, synced, renamed, folder synced. */
 MUST_USE bool file_replace(const char *path, struct bytes data, mode_t mode, struct error *err);
 MUST_USE bool file_sync_folder(const char *path, struct error *err);

@@ -23,14 +23,16 @@ struct settings {
     char *storage; /* where the texts live; settings_free */
 };
 
-/* Reads `file_or_null` (INI without sections), then the environment, then `arguments` (--name value or --name=value).
- * Unknown names and values out of bounds are errors that name the setting, its unit and bounds, and where it came from. */
-MUST_USE bool settings_load(const char *file_or_null, char *const *arguments, size_t count, struct settings **ret,
-                            struct error *err);
+/* Reads `file_or_null` (INI without sections), then the environment, then `arguments` (--name value or
+ * --name=value). Unknown names and values out of bounds are errors that name the setting, its unit and
+ * bounds, and where it came from. */
+MUST_USE bool settings_load(const char *file_or_null, char *const *arguments, size_t count,
+                            struct settings **ret, struct error *err);
 void settings_free(struct settings *settings);
 /* The shipped gantry.ini: every setting, its meaning, unit, bounds, default; commented out. */
 void settings_print(FILE *to);
 /* One message a setting that differs between the two and needs a restart; returns how many. */
-unsigned settings_restart_needed(const struct settings *now, const struct settings *next, void (*each)(const char *name));
+unsigned settings_restart_needed(const struct settings *now, const struct settings *next,
+                                 void (*each)(const char *name));
 
 #endif

@@ -25,13 +25,15 @@ struct description {
     struct frame_table *frames; /* owned; NULL: no pixel data */
     uint64_t file_size;         /* bytes */
     uint64_t data_set_offset;   /* where the data set begins behind the file meta information; 0: no meta */
-    /* Values of the catalog's columns: UTF-8 (NFC), padding removed, several values separated by backslash; empty:
-     * absent or empty. They live in the arena given. */
+    /* Values of the catalog's columns: UTF-8 (NFC), padding removed, several values separated by backslash;
+     * empty: absent or empty. They live in the arena given. */
     struct bytes values[QUERY_KEY_COUNT];
     /* One JSON object {...} with all attributes but group 0002 and group lengths, ascending; bulk data by
-     * reference (<mark>{instance}/bulkdata/{tag}, nested {sq}/{item}/{tag}); pixel data always by reference. */
+     * reference (<mark>{instance}/bulkdata/{tag}, nested {sq}/{item}/{tag}); pixel data always by reference.
+     */
     struct block *json;
-    uint16_t warning_reason; /* (0008,1196): 0, or B007 where a rule of the class is broken but it is stored */
+    uint16_t
+        warning_reason; /* (0008,1196): 0, or B007 where a rule of the class is broken but it is stored */
 };
 
 /* Reads a whole PS3.10 file: DCMTK up to the pixel data behind a depth limit, our own scan of the frames, any

@@ -1,8 +1,8 @@
 /* dicom/dictionary.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * Keywords, tags and value representations of PS3.6 (from DCMTK's dictionary, by the bridge). Any thread after
- * bridge_start().
+ * Keywords, tags and value representations of PS3.6 (from DCMTK's dictionary, by the bridge). Any thread
+ * after bridge_start().
  */
 #ifndef GANTRY_DICOM_DICTIONARY_H
 #define GANTRY_DICOM_DICTIONARY_H

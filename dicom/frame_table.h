@@ -33,9 +33,10 @@ enum frame_kind {
 struct frame_table *frame_table_of_native(enum frame_kind kind, uint64_t offset, uint64_t frame_bits,
                                           uint32_t count, uint64_t available_bytes);
 
-/* Encapsulated: `fragment_count` fragments whose items stand one behind the other from the offset table on: the bytes
- * of fragment i lie from starts[i] to starts[i + 1] - 8, so `starts` has one entry more. Frame k (from 1) is made of
- * the fragments firsts[k - 1] to firsts[k] - 1; NULL: one fragment a frame. Both arrays (malloc) are taken. */
+/* Encapsulated: `fragment_count` fragments whose items stand one behind the other from the offset table on:
+ * the bytes of fragment i lie from starts[i] to starts[i + 1] - 8, so `starts` has one entry more. Frame k
+ * (from 1) is made of the fragments firsts[k - 1] to firsts[k] - 1; NULL: one fragment a frame. Both arrays
+ * (malloc) are taken. */
 struct frame_table *frame_table_of_fragments(enum frame_kind kind, struct extent value, uint64_t *starts,
                                              uint32_t fragment_count, uint32_t *firsts_or_null,
                                              uint32_t frame_count);
@@ -65,16 +66,16 @@ MUST_USE bool frame_table_parse(struct bytes stored, struct frame_table **ret, s
 /* Scans an open file from the header of Pixel Data, Float or Double Float Pixel Data at `element_offset`
  * (explicit or implicit VR, either endian) and finds every frame: Extended Offset Table (7FE0,0001/2) if the
  * caller read one, Basic Offset Table, one fragment a frame, or by the code streams' own markers. Bounded
- * by the file's size. NOT_DICOM when the structure is broken; what is whole before the break stays usable only
- * if the caller says so by `tolerate_cut`. TOO_LARGE beyond FRAME_SCAN_FRAGMENTS. A table without frames means that
- * they cannot be told apart. Video has one frame: the whole stream. May wait (reads the file). */
+ * by the file's size. NOT_DICOM when the structure is broken; what is whole before the break stays usable
+ * only if the caller says so by `tolerate_cut`. TOO_LARGE beyond FRAME_SCAN_FRAGMENTS. A table without frames
+ * means that they cannot be told apart. Video has one frame: the whole stream. May wait (reads the file). */
 enum { FRAME_SCAN_FRAGMENTS = 4 * 1024 * 1024 };
 struct frame_scan {
     int fd;
     uint64_t element_offset, file_size;
     bool explicit_vr, big_endian, encapsulated, video, tolerate_cut;
-    uint32_t frames;    /* Number of Frames, 1 when absent */
-    uint64_t frame_bits; /* of one native frame */
+    uint32_t frames;         /* Number of Frames, 1 when absent */
+    uint64_t frame_bits;     /* of one native frame */
     unsigned bits_allocated; /* of one native sample; 0: the VR alone decides what big endian means */
     struct bytes extended_offsets, extended_lengths; /* values of 7FE0,0001 and ,0002; empty: none */
 };
@@ -82,6 +83,6 @@ MUST_USE bool frame_table_scan(const struct frame_scan *scan, struct frame_table
 
 struct frame_table *frame_table_ref(const struct frame_table *table);
 void frame_table_unref(const struct frame_table *table); /* NULL is fine */
-void frame_table_drop(struct frame_table **table);       /* SCOPED(frame_table) struct frame_table *table = NULL; */
+void frame_table_drop(struct frame_table **table); /* SCOPED(frame_table) struct frame_table *table = NULL; */
 
 #endif

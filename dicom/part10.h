@@ -15,15 +15,15 @@
 enum { PART10_HEAD_BYTES = 65536 };
 
 struct part10 {
-    bool preamble;         /* 128 bytes and DICM are there */
-    bool meta;             /* group 0002 is there */
-    uint64_t data_set;     /* offset of the first byte behind group 0002 */
+    bool preamble;                              /* 128 bytes and DICM are there */
+    bool meta;                                  /* group 0002 is there */
+    uint64_t data_set;                          /* offset of the first byte behind group 0002 */
     struct uid sop_class, sop_instance, syntax; /* empty where absent or bad */
-    enum transfer_syntax transfer_syntax;       /* SYNTAX_UNKNOWN for private ones; guessed without meta (STO-25) */
+    enum transfer_syntax transfer_syntax; /* SYNTAX_UNKNOWN for private ones; guessed without meta (STO-25) */
 };
 
-/* Reads the head of a file: `head` is its first PART10_HEAD_BYTES bytes, or all of it. NOT_DICOM otherwise. Never
- * waits; any thread; safe on any bytes. */
+/* Reads the head of a file: `head` is its first PART10_HEAD_BYTES bytes, or all of it. NOT_DICOM otherwise.
+ * Never waits; any thread; safe on any bytes. */
 MUST_USE bool part10_read(struct bytes head, struct part10 *ret, struct error *err);
 
 #endif

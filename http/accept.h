@@ -13,12 +13,12 @@
 #include "http/media_type.h"
 
 struct accept_range {
-    bool multipart;            /* multipart/related; type="..." (or multipart/ *): the rest says what the parts are */
-    struct bytes type, subtype; /* lower case, "*" for any; of the part when multipart */
+    bool multipart; /* multipart/related; type="..." (or multipart/ *): the rest says what the parts are */
+    struct bytes type, subtype;   /* lower case, "*" for any; of the part when multipart */
     struct bytes transfer_syntax; /* empty: not named; "*": any */
-    unsigned q;                /* 0..1000 */
-    uint32_t place;            /* in the list, from 0 */
-    bool second;               /* of the header while the query has an `accept`: counts where that matches nothing */
+    unsigned q;                   /* 0..1000 */
+    uint32_t place;               /* in the list, from 0 */
+    bool second; /* of the header while the query has an `accept`: counts where that matches nothing */
 };
 struct accept {
     struct accept_range *list;
@@ -26,19 +26,22 @@ struct accept {
     bool absent; /* no header and no parameter: as if it were * / * (NEG-15) */
 };
 
-/* Reads the `accept` query parameter (raw query text; wins over the header, OHIF contradicts itself: NEG-05) and the
- * header. MALFORMED for a wildcard in the parameter (NEG-09) and for DICOM types mixed with rendered ones (NEG-11).
- * With a parameter the header's ranges stay in the list behind it, as `second`: a thing that only they take gets at
- * most 500, one that the parameter takes more than that, so the highest quality is the choice of NEG-05. */
-MUST_USE bool accept_read(const struct request *request, struct arena *arena, struct accept *ret, struct error *err);
+/* Reads the `accept` query parameter (raw query text; wins over the header, OHIF contradicts itself: NEG-05)
+ * and the header. MALFORMED for a wildcard in the parameter (NEG-09) and for DICOM types mixed with rendered
+ * ones (NEG-11). With a parameter the header's ranges stay in the list behind it, as `second`: a thing that
+ * only they take gets at most 500, one that the parameter takes more than that, so the highest quality is the
+ * choice of NEG-05. */
+MUST_USE bool accept_read(const struct request *request, struct arena *arena, struct accept *ret,
+                          struct error *err);
 /* For tests and for the above: a header's value alone. */
 void accept_parse(struct bytes header, struct arena *arena, struct accept *ret);
 
 /* The best q (0..1000) with which `accept` takes a thing, by its most specific range (NEG-06); 0: not at all.
- * `multipart`: offered as parts of multipart/related. A single-part offer also meets * / *. `transfer_syntax` is the
- * UID offered or NULL where the notion does not apply; `is_default`: the syntax is the default one of its type, so a
- * range without the parameter means it too (NEG-31), and so do * / *, multipart/ * and type="* / *": by themselves
- * they never take a syntax that is not the default; a fallback to the stored form is the caller's decision. *ret_place_or_null: of the deciding range. */
+ * `multipart`: offered as parts of multipart/related. A single-part offer also meets * / *. `transfer_syntax`
+ * is the UID offered or NULL where the notion does not apply; `is_default`: the syntax is the default one of
+ * its type, so a range without the parameter means it too (NEG-31), and so do * / *, multipart/ * and type="*
+ * / *": by themselves they never take a syntax that is not the default; a fallback to the stored form is the
+ * caller's decision. *ret_place_or_null: of the deciding range. */
 unsigned accept_quality(const struct accept *accept, bool multipart, const char *type_slash_subtype,
                         const char *transfer_syntax, bool is_default, uint32_t *ret_place_or_null);
 

@@ -17,7 +17,8 @@ struct cors {
 bool cors_is_preflight(const struct request *request);
 /* The whole answer to a preflight: 204. */
 void cors_preflight(const struct cors *cors, const struct request *request, struct response *response);
-/* Headers that every answer gets, errors too: Allow-Origin, Expose-Headers, Vary: Origin, Cross-Origin-Resource-Policy. */
+/* Headers that every answer gets, errors too: Allow-Origin, Expose-Headers, Vary: Origin,
+ * Cross-Origin-Resource-Policy. */
 void cors_headers(const struct cors *cors, const struct request *request, struct response *response);
 
 #endif

@@ -17,7 +17,8 @@ struct media_type {
 };
 
 /* One media type. MALFORMED. */
-MUST_USE bool media_type_parse(struct bytes text, struct arena *arena, struct media_type *ret, struct error *err);
+MUST_USE bool media_type_parse(struct bytes text, struct arena *arena, struct media_type *ret,
+                               struct error *err);
 struct bytes media_type_parameter(const struct media_type *type, const char *name); /* data NULL: absent */
 bool media_type_is(const struct media_type *type, const char *type_slash_subtype);
 

@@ -1,7 +1,8 @@
 /* http/problem.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * Error bodies: application/problem+json (RFC 9457), or text/plain where the client takes no JSON (ERR-01, ERR-02).
+ * Error bodies: application/problem+json (RFC 9457), or text/plain where the client takes no JSON (ERR-01,
+ * ERR-02).
  */
 #ifndef GANTRY_HTTP_PROBLEM_H
 #define GANTRY_HTTP_PROBLEM_H
@@ -10,7 +11,8 @@
 #include "http/request.h"
 #include "http/response.h"
 
-/* Status, body and the headers that the status wants (Retry-After for 503...), from fault.def and err->told. */
+/* Status, body and the headers that the status wants (Retry-After for 503...), from fault.def and err->told.
+ */
 void problem_response(const struct request *request, const struct error *err, struct response *response);
 
 #endif

@@ -11,7 +11,15 @@
 #include "base/patience.h"
 #include "http/body.h"
 
-enum method { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_OPTIONS, METHOD_UNKNOWN };
+enum method {
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_DELETE,
+    METHOD_OPTIONS,
+    METHOD_UNKNOWN
+};
 enum method method_parse(struct bytes text); /* case-sensitive */
 const char *method_text(enum method method);
 
@@ -31,19 +39,20 @@ enum { REQUEST_PARAMS = 5 };
 
 struct request {
     enum method method;
-    struct bytes target;      /* as it came, path and query */
-    struct bytes path;        /* without the query and without the base path, still percent-encoded */
-    struct bytes query_text;  /* behind the '?', still encoded */
-    struct bytes params[REQUEST_PARAMS]; /* what the {} of the route matched, percent-decoded; data NULL: none */
-    struct fields query;      /* split before decoding; '+' is a space (GEN-06) */
-    struct fields headers;    /* names in lower case; several of one name stay several */
-    const char *public_base;  /* https://host/dicom-web, no slash at the end */
-    const char *principal;    /* who asks, or NULL */
-    struct body_sink *body;   /* what the route's `receive` made, or NULL */
-    uint64_t content_length;  /* BODY_SIZE_UNKNOWN when chunked, 0 when there is none */
+    struct bytes target;     /* as it came, path and query */
+    struct bytes path;       /* without the query and without the base path, still percent-encoded */
+    struct bytes query_text; /* behind the '?', still encoded */
+    struct bytes
+        params[REQUEST_PARAMS]; /* what the {} of the route matched, percent-decoded; data NULL: none */
+    struct fields query;        /* split before decoding; '+' is a space (GEN-06) */
+    struct fields headers;      /* names in lower case; several of one name stay several */
+    const char *public_base;    /* https://host/dicom-web, no slash at the end */
+    const char *principal;      /* who asks, or NULL */
+    struct body_sink *body;     /* what the route's `receive` made, or NULL */
+    uint64_t content_length;    /* BODY_SIZE_UNKNOWN when chunked, 0 when there is none */
     enum patience patience;
-    struct arena *arena;      /* lives until the last byte is sent */
-    uint64_t id;              /* in every log line of this exchange, and in the X-Request-Id header */
+    struct arena *arena; /* lives until the last byte is sent */
+    uint64_t id;         /* in every log line of this exchange, and in the X-Request-Id header */
 };
 
 /* The value of a header; of several fields of one name, joined by ", " (in the arena). data NULL: absent. */

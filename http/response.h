@@ -17,8 +17,8 @@ struct response {
 };
 
 /* Adds a field. Control characters in the value become spaces. */
-void response_header(struct response *response, struct arena *arena, const char *name, const char *format, ...)
-    PRINTF_LIKE(4, 5);
+void response_header(struct response *response, struct arena *arena, const char *name, const char *format,
+                     ...) PRINTF_LIKE(4, 5);
 /* The first value of a field already set (name of any case), data NULL: none. */
 struct bytes response_find(const struct response *response, const char *name);
 /* Takes every field of this name (of any case) away. */

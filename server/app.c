@@ -131,7 +131,7 @@ static bool find_certificate(struct app *app, const struct settings *settings, s
         snprintf(ret->certificate, sizeof ret->certificate, "%s/server.pem", app->tls_folder);
         snprintf(ret->key, sizeof ret->key, "%s/server.key", app->tls_folder);
     }
-    ret->options = (struct tls_options){ ret->certificate, ret->key };
+    ret->options = (struct tls_options){ settings->tls_profile, { ret->certificate, ret->key } };
     return true;
 }
 

@@ -105,12 +105,13 @@ static void warn_of_certificate(void *context, const char *what, const char *rem
 
 static void check_certificate(struct check *check)
 {
-    const struct tls_options options = { check->settings->tls_certificate, check->settings->tls_key };
+    const struct tls_options options = { check->settings->tls_profile,
+                                         { check->settings->tls_certificate, check->settings->tls_key } };
     struct error err = { 0 };
 
-    if (!options.certificate[0] && !options.key[0])
+    if (!options.files.certificate[0] && !options.files.key[0])
         return;
-    if (!options.certificate[0] || !options.key[0])
+    if (!options.files.certificate[0] || !options.files.key[0])
         tell(check, CHECK_ERROR, "set both tls_certificate and tls_key, or neither",
              "tls: only one of the two is set");
     else if (!tls_check(&options, warn_of_certificate, check, &err))

@@ -397,7 +397,7 @@ static enum settled settle(struct exchange *exchange)
     const struct bytes path = request->path;
     if (!route_find(request->method, path, exchange->dispatcher->base_path, &exchange->arena,
                     &exchange->route, request->params, &request->path, &exchange->allow, err) ||
-        !identity_find(request, &request->principal, err) ||
+        !identity_find(request, exchange->peer, &request->principal, err) ||
         !authorize(request, exchange->route->scope, err) ||
         !uri_query(request->query_text, &exchange->arena, &request->query, err))
         return SETTLED_REFUSED;

@@ -43,8 +43,8 @@ void dispatcher_set_port(struct dispatcher *dispatcher, unsigned port);
 void dispatcher_free(struct dispatcher *dispatcher);
 
 /* A new exchange, held by the transport, which fills request.method, target, headers (names in lower case)
- * and content_length, all of it in the arena, or sets `error` to have it refused; then calls
- * dispatcher_begin. Any thread. */
+ * and content_length, all of it in the arena, and exchange->peer, or sets `error` to have it refused; then
+ * calls dispatcher_begin, behind which the peer is not looked at. Any thread. */
 struct exchange *dispatcher_exchange(struct dispatcher *dispatcher, const struct transport_kind *transport,
                                      void *carrier);
 

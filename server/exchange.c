@@ -92,6 +92,7 @@ struct exchange *exchange_new(struct exchanges *all, const struct transport_kind
     exchange->dispatcher = NULL;
     exchange->view = NULL;
     exchange->transport = transport;
+    exchange->peer = NULL;
     exchange->carrier = carrier;
     exchange->carrier_state = 0;
     atomic_init(&exchange->holders, 1);

@@ -26,6 +26,7 @@
 struct access_log;
 struct dispatcher;
 struct dispatcher_view;
+struct tls_peer;
 
 /* All exchanges of a dispatcher: how many, and the unused ones. */
 struct exchanges {
@@ -50,8 +51,9 @@ struct exchange {
     struct dispatcher *dispatcher;
     const struct dispatcher_view *view; /* the settings as they were when it began */
     const struct transport_kind *transport;
-    void *carrier;          /* the transport's */
-    unsigned carrier_state; /* the transport's, 0 at first */
+    const struct tls_peer *peer; /* the transport's, for dispatcher_begin: the client certificate, or NULL */
+    void *carrier;               /* the transport's */
+    unsigned carrier_state;      /* the transport's, 0 at first */
     struct body_pump pump;
     struct job job; /* its seat in the worker queue */
     atomic_uint holders;

@@ -5,7 +5,8 @@
  */
 #include "server/identity.h"
 
-bool identity_find(const struct request *request, const char **ret_principal, struct error *err)
+bool identity_find(const struct request *request, const struct tls_peer *peer, const char **ret_principal,
+                   struct error *err)
 {
     unsigned credentials = 0;
 
@@ -13,6 +14,6 @@ bool identity_find(const struct request *request, const char **ret_principal, st
         credentials += bytes_equal_text(request->headers.list[i].name, "authorization");
     if (credentials > 1)
         return error_tell(err, FAULT_MALFORMED, "There are several Authorization fields.");
-    *ret_principal = NULL;
+    *ret_principal = peer ? arena_text(request->arena, bytes_of_text(peer->principal)) : NULL;
     return true;
 }

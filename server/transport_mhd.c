@@ -17,6 +17,7 @@
 #include "server/transport_mhd.h"
 
 #include <assert.h>
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,12 +93,22 @@ static void lower_names(struct fields *fields)
     }
 }
 
+/* Who is at the other end, by its client certificate, or NULL. */
+static const struct tls_peer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info && info->socket_context ? tls_session_peer(info->socket_context) : NULL;
+}
+
 static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *connection, const char *method,
                              const char *version)
 {
     struct request *request = &exchange->request;
 
     request->method = method_parse(bytes_of_text(method));
+    exchange->peer = peer_of(connection);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_field, exchange);
     if (!framing_check(bytes_of_text(version), &request->headers, &request->content_length,
                        &exchange->error)) {
@@ -261,15 +272,27 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
     if (!transport->tls)
         return;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        tls_context_release(*of_connection);
+        tls_session_done(*of_connection);
         *of_connection = NULL;
         return;
     }
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (info && info->tls_session)
-        *of_connection =
-            (void *)(uintptr_t)tls_context_ready_session(transport->tls, info->tls_session, protocols, 1);
+        *of_connection = tls_session_ready(transport->tls, info->tls_session, protocols, 1);
+}
+
+/* The library wants a source of certificates before it speaks TLS. tls_session_ready puts the real
+ * credentials in the place of the library's; where it could not, the handshake fails here. */
+static gnutls_certificate_retrieve_function3 have_no_certificate;
+static int have_no_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *info,
+                               gnutls_pcert_st **certs, unsigned int *certs_length,
+                               gnutls_ocsp_data_st **ocsp, unsigned int *ocsp_length,
+                               gnutls_privkey_t *privkey, unsigned int *flags)
+{
+    (void)session, (void)info, (void)certs, (void)certs_length, (void)ocsp, (void)ocsp_length, (void)privkey,
+        (void)flags;
+    return GNUTLS_E_NO_CERTIFICATE_FOUND;
 }
 
 /* Decoding is http/uri.h's business: the library's would cut at %00. */
@@ -295,8 +318,7 @@ static struct MHD_Daemon *start_daemon(struct transport_mhd *transport,
     unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ITC |
                      MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_priorities },
-        { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)tls_context_retrieve },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)have_no_certificate },
         { MHD_OPTION_END, 0, NULL },
     };
     struct MHD_OptionItem none[] = { { MHD_OPTION_END, 0, NULL } };

@@ -50,8 +50,8 @@ TEST(STO_02_the_parameters_of_the_content_type_come_in_any_form)
 {
     static const char *const types[] = {
         "content-type: multipart/related;boundary=\"B\";type=application/dicom\n",
-        "content-type: Multipart/Related; TYPE=\"application/dicom\"; Boundary=B; start=\"<1>\"; "
-        "charset=utf-8\n",
+        ("content-type: Multipart/Related; TYPE=\"application/dicom\"; Boundary=B; start=\"<1>\"; "
+         "charset=utf-8\n"),
         "content-type: multipart/related; boundary=B\n",
         "content-type: multipart/related; type=\"Application/DICOM\"; boundary=B\n",
     };

@@ -50,7 +50,8 @@ static const char *expect_skipped;
 #define EXPECT_TEXT(got, want) \
     ({ \
         const struct bytes expect_got_ = (got); \
-        EXPECT(bytes_equal_text(expect_got_, want), "got \"%.*s\", want \"%s\"", BYTES_ARG(expect_got_), want); \
+        EXPECT(bytes_equal_text(expect_got_, want), "got \"%.*s\", want \"%s\"", BYTES_ARG(expect_got_), \
+               want); \
     })
 /* Leaves the test as skipped; counted and told. */
 #define SKIP(why) \

@@ -1,8 +1,8 @@
 /* tests/support/loopback.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * The second transport: carries exchanges through the real dispatcher, workers and pump without a socket. A test
- * opens a house in a fresh folder, calls it, looks at the answer.
+ * The second transport: carries exchanges through the real dispatcher, workers and pump without a socket. A
+ * test opens a house in a fresh folder, calls it, looks at the answer.
  */
 #ifndef GANTRY_TESTS_LOOPBACK_H
 #define GANTRY_TESTS_LOOPBACK_H
@@ -13,27 +13,29 @@
 struct loopback;
 
 struct loopback_options {
-    const char *data_folder;             /* NULL: a new one below TMPDIR, removed on close */
-    const struct limits *limits;         /* NULL: the defaults of config/settings.def */
-    size_t chunk_bytes;                  /* how a request body is cut into pushes; 0: 16384 */
-    size_t read_bytes;                   /* how an answer is pulled; 0: 32768 */
+    const char *data_folder;     /* NULL: a new one below TMPDIR, removed on close */
+    const struct limits *limits; /* NULL: the defaults of config/settings.def */
+    size_t chunk_bytes;          /* how a request body is cut into pushes; 0: 16384 */
+    size_t read_bytes;           /* how an answer is pulled; 0: 32768 */
 };
 struct loopback_answer {
     int status;
-    struct bytes head;                   /* "name: value\n" for each header field, names in lower case */
+    struct bytes head; /* "name: value\n" for each header field, names in lower case */
     struct bytes body;
-    bool cut;                            /* the body ended short: a real transport would close the connection */
+    bool cut; /* the body ended short: a real transport would close the connection */
 };
 
 struct loopback *loopback_open(const struct loopback_options *options_or_null); /* aborts on failure */
 void loopback_close(struct loopback *loopback);
 const char *loopback_folder(const struct loopback *loopback);
-/* `headers`: "name: value\n" lines or NULL. The answer lives until the next call or close. `body_or_empty` with
- * data NULL: no body; `announced`: Content-Length, or UINT64_MAX for chunked. */
+/* `headers`: "name: value\n" lines or NULL. The answer lives until the next call or close. `body_or_empty`
+ * with data NULL: no body; `announced`: Content-Length, or UINT64_MAX for chunked. */
 const struct loopback_answer *loopback_call(struct loopback *loopback, const char *method, const char *target,
-                                            const char *headers, struct bytes body_or_empty, uint64_t announced);
-/* The same for several threads at once: the answer is the caller's. `leave`: the client goes away after the last byte of the
- * body, without its end; NULL then, or when a real transport would close the connection without an answer. */
+                                            const char *headers, struct bytes body_or_empty,
+                                            uint64_t announced);
+/* The same for several threads at once: the answer is the caller's. `leave`: the client goes away after the
+ * last byte of the body, without its end; NULL then, or when a real transport would close the connection
+ * without an answer. */
 struct loopback_answer *loopback_call_new(struct loopback *loopback, const char *method, const char *target,
                                           const char *headers, struct bytes body_or_empty, uint64_t announced,
                                           bool leave);

@@ -108,7 +108,7 @@ static struct pair make_pair(const char *name, const struct made *made)
 
 static struct tls_options options_of(const struct pair *pair)
 {
-    return (struct tls_options){ pair->certificate, pair->key };
+    return (struct tls_options){ "bcp195", { pair->certificate, pair->key } };
 }
 
 static const struct made good = { .name = "localhost", .purpose = GNUTLS_KP_TLS_WWW_SERVER };
@@ -192,10 +192,9 @@ static struct hands shake(struct tls_context *context, const struct meeting *mee
         abort();
     gnutls_certificate_allocate_credentials(&server_has);
     gnutls_certificate_allocate_credentials(&client_has);
-    gnutls_certificate_set_retrieve_function3(server_has, tls_context_retrieve);
     gnutls_init(&server, GNUTLS_SERVER | GNUTLS_NONBLOCK);
     gnutls_init(&client, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
-    gnutls_priority_set_direct(server, tls_priorities, NULL);
+    gnutls_priority_set_direct(server, "NORMAL", NULL);
     gnutls_priority_set_direct(client, meeting->priorities ? meeting->priorities : "NORMAL", NULL);
     gnutls_credentials_set(server, GNUTLS_CRD_CERTIFICATE, server_has);
     gnutls_credentials_set(client, GNUTLS_CRD_CERTIFICATE, client_has);
@@ -208,7 +207,7 @@ static struct hands shake(struct tls_context *context, const struct meeting *mee
     if (meeting->session && meeting->session->data)
         gnutls_session_set_data(client, meeting->session->data, meeting->session->size);
 
-    const struct tls_snapshot *snapshot = tls_context_ready_session(context, server, protocols, 1);
+    struct tls_session *session = tls_session_ready(context, server, protocols, 1);
     if (meeting->between)
         meeting->between();
     run_handshake(client, server, &hands);
@@ -220,7 +219,7 @@ static struct hands shake(struct tls_context *context, const struct meeting *mee
     }
     gnutls_deinit(client);
     gnutls_deinit(server);
-    tls_context_release(snapshot);
+    tls_session_done(session);
     gnutls_certificate_free_credentials(server_has);
     gnutls_certificate_free_credentials(client_has);
     close(ends[0]);
@@ -320,10 +319,11 @@ TEST(files_that_are_no_pair_are_refused)
 
     folder = temp_folder_new();
     const struct pair one = make_pair("one", &good), other = make_pair("other", &good);
-    const struct tls_options mixed = { one.certificate, other.key }, swapped = { one.key, one.key };
-    const struct tls_options missing = { "/nonexistent/a.pem", one.key },
-                             keyless = { one.certificate, "/nonexistent" };
-    const struct tls_options no_key = { one.certificate, both };
+    const struct tls_options mixed = { "bcp195", { one.certificate, other.key } },
+                             swapped = { "bcp195", { one.key, one.key } };
+    const struct tls_options missing = { "bcp195", { "/nonexistent/a.pem", one.key } },
+                             keyless = { "bcp195", { one.certificate, "/nonexistent" } };
+    const struct tls_options no_key = { "bcp195", { one.certificate, both } };
     expect_refused(&mixed, "does not belong");
     expect_refused(&swapped, one.key);
     expect_refused(&missing, "/nonexistent/a.pem");
@@ -339,7 +339,7 @@ TEST(files_that_are_no_pair_are_refused)
     memcpy(joined + first_size, second, second_size);
     if (!file_replace(both, bytes_of(joined, first_size + second_size), 0600, &err))
         abort();
-    const struct tls_options unsorted = { both, one.key };
+    const struct tls_options unsorted = { "bcp195", { both, one.key } };
     expect_refused(&unsorted, "out of order");
     expect_refused(&no_key, "key");
     free(first);
@@ -486,7 +486,7 @@ TEST(TLS_40_after_a_failed_reload_the_old_certificate_is_served)
     folder = temp_folder_new();
     struct tls_context *context = open_good(&pair);
     const struct pair other = make_pair("other", &good);
-    const struct tls_options mixed = { other.certificate, pair.key };
+    const struct tls_options mixed = { "bcp195", { other.certificate, pair.key } };
     const struct meeting plain = { 0 };
     const struct hands before = shake(context, &plain);
     EXPECT(!tls_context_reload(context, &mixed, &err), "took a pair that is none");
