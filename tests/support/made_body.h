@@ -45,9 +45,10 @@ static inline bool made_read(struct body_source *base, void *into, size_t capaci
 
 static inline struct made_source made_source(uint64_t size, unsigned waits_every)
 {
-    return (struct made_source){
-        .source = { size, made_read }, .size = size, .fails_at = UINT64_MAX, .waits_every = waits_every
-    };
+    return (struct made_source){ .source = { .size = size, .read = made_read },
+                                 .size = size,
+                                 .fails_at = UINT64_MAX,
+                                 .waits_every = waits_every };
 }
 
 #endif

@@ -194,7 +194,8 @@ TEST(what_is_printed_can_be_loaded)
     free(text);
 }
 
-/* Found from this file's own path, as the compiler saw it. */
+/* Found from this file's own path, as the compiler saw it: absolute, or from the folder that was built in; or
+ * from the checkout, where the tests are started. */
 TEST(the_shipped_file_is_current)
 {
     char path[4096], *text = NULL, *shipped = NULL;
@@ -206,6 +207,8 @@ TEST(the_shipped_file_is_current)
     if (!below)
         SKIP("the sources are elsewhere");
     snprintf(below, sizeof path - (size_t)(below - path), "config/gantry.ini");
+    if (access(path, R_OK) != 0)
+        snprintf(path, sizeof path, "config/gantry.ini");
     FILE *to = open_memstream(&text, &size);
     settings_print(to);
     fclose(to);
