@@ -4,29 +4,13 @@
  * Uncompressed pixels: byte order and bit position. The native forms differ in nothing else.
  */
 #include "codec/codec.h"
-
-static bool is_native(enum transfer_syntax syntax)
-{
-    return syntax == SYNTAX_IMPLICIT_LE || syntax == SYNTAX_EXPLICIT_LE || syntax == SYNTAX_DEFLATED_LE ||
-           syntax == SYNTAX_EXPLICIT_BE;
-}
-
-bool codec_can(enum transfer_syntax from, enum transfer_syntax to, const struct pixel_shape *shape)
-{
-    (void)shape; /* matters to decoders alone */
-    return from == to || (to == SYNTAX_EXPLICIT_LE && is_native(from));
-}
+#include "codec/layout.h"
 
 /* memcpy, since a frame may begin at any address; compilers make these loops byte shuffles. */
 void codec_swap_bytes(uint8_t *data, size_t size, unsigned bits_allocated)
 {
     if (bits_allocated <= 16) {
-        for (size_t i = 0; i + 2 <= size; i += 2) {
-            uint16_t sample;
-            memcpy(&sample, data + i, sizeof sample);
-            sample = __builtin_bswap16(sample);
-            memcpy(data + i, &sample, sizeof sample);
-        }
+        layout_kernels()->swap_16(data, size / 2);
     } else if (bits_allocated == 32) {
         for (size_t i = 0; i + 4 <= size; i += 4) {
             uint32_t sample;

@@ -5,22 +5,6 @@
 
 #include "tests/support/expect.h"
 
-TEST(any_syntax_is_itself_and_native_forms_become_explicit_little_endian)
-{
-    const struct pixel_shape shape = {
-        .rows = 1, .columns = 1, .samples_per_pixel = 1, .bits_allocated = 16
-    };
-
-    for (unsigned i = 0; i < SYNTAX_COUNT; i++)
-        EXPECT(codec_can((enum transfer_syntax)i, (enum transfer_syntax)i, &shape), "%u", i);
-    EXPECT(codec_can(SYNTAX_IMPLICIT_LE, SYNTAX_EXPLICIT_LE, &shape), "implicit");
-    EXPECT(codec_can(SYNTAX_DEFLATED_LE, SYNTAX_EXPLICIT_LE, &shape), "deflated");
-    EXPECT(codec_can(SYNTAX_EXPLICIT_BE, SYNTAX_EXPLICIT_LE, &shape), "big endian");
-    EXPECT(!codec_can(SYNTAX_EXPLICIT_LE, SYNTAX_IMPLICIT_LE, &shape), "to implicit");
-    EXPECT(!codec_can(SYNTAX_UNKNOWN, SYNTAX_EXPLICIT_LE, &shape), "from unknown");
-    EXPECT(!codec_can(SYNTAX_RLE_LOSSLESS, SYNTAX_EXPLICIT_LE, &shape), "no decoder here");
-}
-
 TEST(RET_54_big_endian_samples_are_turned_in_place)
 {
     static const struct {

@@ -1,0 +1,233 @@
+/* codec/codec.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of codecs, and what holds for all of them: nothing is decoded before its size has been weighed.
+ */
+#include "codec/inside.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "codec/layout.h"
+
+enum signs { UNSIGNED_ONLY, ANY_SIGN };
+
+/* What a library can do; where two lines name one syntax, the first that fits. Decoding looks at the stream
+ * as well: a stream that is not what its syntax says goes to the library that knows it (TSX-22). */
+struct codec {
+    enum transfer_syntax syntax;
+    const char *library;
+    unsigned most_allocated, most_stored; /* bits a sample */
+    unsigned most_samples;
+    enum signs signs;
+    decode_fn *decode; /* NULL: cannot */
+    encode_fn *encode;
+};
+
+static const struct codec codecs[] = {
+    /* syntax               library          bits a sample  samples  signs     decode       encode        */
+    { SYNTAX_JPEG_BASELINE_8, "libjpeg-turbo", 16, 8, 3, UNSIGNED_ONLY, jpeg_decode, jpeg_encode },
+    { SYNTAX_JPEG_BASELINE_8, "libjpeg-turbo", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
+    { SYNTAX_JPEG_EXTENDED_12, "libjpeg-turbo", 16, 8, 3, UNSIGNED_ONLY, jpeg_decode, jpeg_encode },
+    { SYNTAX_JPEG_EXTENDED_12, "DCMTK", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
+    { SYNTAX_JPEG_SPECTRAL, "libjpeg-turbo", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
+    { SYNTAX_JPEG_PROGRESSIVE, "libjpeg-turbo", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
+    { SYNTAX_RLE_LOSSLESS, "own", 32, 32, 3, ANY_SIGN, rle_decode, rle_encode },
+};
+
+static bool is_native(enum transfer_syntax syntax)
+{
+    return syntax == SYNTAX_IMPLICIT_LE || syntax == SYNTAX_EXPLICIT_LE || syntax == SYNTAX_DEFLATED_LE ||
+           syntax == SYNTAX_EXPLICIT_BE || syntax == SYNTAX_ENCAPSULATED_LE;
+}
+
+static bool fits(const struct codec *codec, const struct pixel_shape *shape)
+{
+    return shape->bits_allocated >= 8 && shape->bits_allocated <= codec->most_allocated &&
+           shape->bits_allocated % 8 == 0 && shape->bits_stored >= 1 &&
+           shape->bits_stored <= codec->most_stored && shape->bits_stored <= shape->bits_allocated &&
+           (shape->samples_per_pixel == 1 || shape->samples_per_pixel == codec->most_samples) &&
+           (!shape->is_signed || codec->signs == ANY_SIGN) && shape->rows && shape->columns &&
+           shape->rows <= UINT16_MAX && shape->columns <= UINT16_MAX;
+}
+
+static const struct codec *decoder_of(enum transfer_syntax from, const struct pixel_shape *shape)
+{
+    for (size_t i = 0; i < COUNT_OF(codecs); i++)
+        if (codecs[i].syntax == from && codecs[i].decode && fits(&codecs[i], shape))
+            return &codecs[i];
+    return NULL;
+}
+
+static const struct codec *encoder_of(enum transfer_syntax to, const struct pixel_shape *shape)
+{
+    for (size_t i = 0; i < COUNT_OF(codecs); i++)
+        if (codecs[i].syntax == to && codecs[i].encode && fits(&codecs[i], shape))
+            return &codecs[i];
+    return NULL;
+}
+
+bool codec_can_decode(enum transfer_syntax from, const struct pixel_shape *shape)
+{
+    return is_native(from) || decoder_of(from, shape);
+}
+
+bool codec_can_encode(enum transfer_syntax to, const struct pixel_shape *shape)
+{
+    return to == SYNTAX_EXPLICIT_LE || encoder_of(to, shape);
+}
+
+bool codec_can(enum transfer_syntax from, enum transfer_syntax to, const struct pixel_shape *shape)
+{
+    return from == to || (codec_can_decode(from, shape) && codec_can_encode(to, shape));
+}
+
+void pixels_done(struct pixels *pixels)
+{
+    block_unref(pixels->block);
+    pixels->block = NULL;
+}
+
+void pixels_drop(struct pixels *pixels)
+{
+    pixels_done(pixels);
+}
+
+bool pixels_take(const struct pixel_shape *shape, struct pixels *ret, struct error *err)
+{
+    const uint64_t size = pixel_shape_frame_bytes(shape);
+
+    if (!block_take((size_t)size, &ret->block, err))
+        return false;
+    block_seal(ret->block, (size_t)size);
+    ret->shape = *shape;
+    return true;
+}
+
+bool decoding_failed(struct error *err, const char *format, ...)
+{
+    char detail[160];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(detail, sizeof detail, format, args);
+    va_end(args);
+    error_tell(err, FAULT_CORRUPT_PIXELS, "The stored pixel data cannot be decoded.");
+    snprintf(err->detail, sizeof err->detail, "%s", detail);
+    return false;
+}
+
+bool codec_is_plausible(uint64_t native_bytes, uint64_t coded_bytes)
+{
+    enum { BLANK_BYTES = 16 * 1024 * 1024, MOST_FOR_ONE = 2048 };
+
+    return native_bytes <= BLANK_BYTES || (native_bytes - BLANK_BYTES) / MOST_FOR_ONE <= coded_bytes;
+}
+
+static bool check_size(const struct decoding *task, struct error *err)
+{
+    const struct pixel_shape *shape = &task->shape;
+    const uint64_t size = pixel_shape_frame_bytes(shape);
+
+    if (size == 0)
+        return decoding_failed(err, "%" PRIu32 " x %" PRIu32 " pixels", shape->columns, shape->rows);
+    if (size > task->ceiling_bytes)
+        return error_tell(err, FAULT_TOO_LARGE,
+                          "A frame of %" PRIu64 " bytes is not decoded; at most %" PRIu64
+                          " (decode_ceiling).",
+                          size, task->ceiling_bytes);
+    if (!codec_is_plausible(size, task->coded.size))
+        return error_tell(err, FAULT_TOO_LARGE,
+                          "%zu coded bytes claim to be a frame of %" PRIu64 ": not decoded.",
+                          task->coded.size, size);
+    return true;
+}
+
+bool decoding_check(const struct decoding *task, const struct stream_facts *facts, struct error *err)
+{
+    const struct pixel_shape *shape = &task->shape;
+
+    if (facts->rows != shape->rows || facts->columns != shape->columns)
+        return decoding_failed(err,
+                               "the code stream has %" PRIu32 " x %" PRIu32
+                               " pixels, the attributes say %" PRIu32 " x %" PRIu32,
+                               facts->columns, facts->rows, shape->columns, shape->rows);
+    if (facts->components != shape->samples_per_pixel)
+        return decoding_failed(err, "the code stream has %u components, the attributes say %u",
+                               facts->components, shape->samples_per_pixel);
+    if (facts->bits < 1 || facts->bits > shape->bits_allocated)
+        return decoding_failed(err, "the code stream has %u bits, the attributes allocate %u", facts->bits,
+                               shape->bits_allocated);
+    return true;
+}
+
+/* What decoders leave to one place. They give samples interleaved, or as they come; the attributes may say
+ * otherwise. */
+static bool arrange(const struct codec_wish *wish, const struct pixel_shape *wanted, struct pixels *pixels,
+                    struct error *err)
+{
+    if (wish->for_display)
+        return layout_for_display(pixels, err);
+    if (pixels->shape.samples_per_pixel == 1) {
+        pixels->shape.planar = wanted->planar;
+        return true;
+    }
+    return layout_planar(pixels, wanted->planar, err);
+}
+
+bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, struct block *coded,
+                  const struct codec_wish *wish, struct pixels *ret, struct error *err)
+{
+    const struct decoding task = {
+        .shape = *shape,
+        .coded = block_bytes(coded),
+        .wish = wish,
+        .ceiling_bytes = wish->ceiling_bytes ? wish->ceiling_bytes : CODEC_CEILING_BYTES,
+    };
+    SCOPED(pixels) struct pixels pixels = { 0 };
+
+    if (is_native(from)) {
+        const uint64_t size = pixel_shape_frame_bytes(shape);
+        if (size == 0 || size > task.coded.size)
+            return decoding_failed(err, "%zu bytes of a native frame of %" PRIu64, task.coded.size, size);
+        pixels = (struct pixels){ block_ref(coded), *shape };
+    } else {
+        const struct codec *codec = decoder_of(from, shape);
+        if (!codec)
+            return error_tell(
+                err, FAULT_NOT_ACCEPTABLE, "There is no decoder for %s with %u samples of %u bits.",
+                transfer_syntax_info(from)->uid, shape->samples_per_pixel, shape->bits_allocated);
+        if (!check_size(&task, err) || !codec->decode(&task, &pixels, err))
+            return error_while(err, "decoding %s", transfer_syntax_info(from)->uid);
+    }
+    if (!arrange(wish, shape, &pixels, err))
+        return false;
+    *ret = (struct pixels){ TAKE(pixels.block), pixels.shape };
+    return true;
+}
+
+bool codec_encode(enum transfer_syntax to, const struct pixels *pixels,
+                  const struct codec_parameters *parameters, struct pixels *ret, struct error *err)
+{
+    const struct codec *codec = encoder_of(to, &pixels->shape);
+    SCOPED(pixels) struct pixels coded = { 0 };
+    SCOPED(pixels) struct pixels ready = { 0 };
+
+    if (to == SYNTAX_EXPLICIT_LE) {
+        *ret = (struct pixels){ block_ref(pixels->block), pixels->shape };
+        return true;
+    }
+    if (!codec)
+        return error_tell(err, FAULT_NOT_ACCEPTABLE, "There is no encoder for %s with %u samples of %u bits.",
+                          transfer_syntax_info(to)->uid, pixels->shape.samples_per_pixel,
+                          pixels->shape.bits_allocated);
+    ready = (struct pixels){ block_ref(pixels->block), pixels->shape };
+    /* 4:2:2 cannot be encoded as it is; every encoder but RLE's wants the samples of a pixel together. */
+    if (!layout_full_chroma(&ready, err) ||
+        (to != SYNTAX_RLE_LOSSLESS && !layout_planar(&ready, false, err)) ||
+        !codec->encode(to, &ready, parameters, &coded, err))
+        return error_while(err, "encoding %s", transfer_syntax_info(to)->uid);
+    *ret = (struct pixels){ TAKE(coded.block), coded.shape };
+    return true;
+}

@@ -1,0 +1,62 @@
+/* codec/inside.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * What the codecs share: a task that codec.c has checked, and the contract of a row's functions. Not for
+ * other rooms.
+ */
+#ifndef GANTRY_CODEC_INSIDE_H
+#define GANTRY_CODEC_INSIDE_H
+
+#include "codec/codec.h"
+
+/* A frame to decode. */
+struct decoding {
+    struct pixel_shape shape; /* as the attributes say */
+    struct bytes coded;
+    const struct codec_wish *wish;
+    uint64_t ceiling_bytes;
+};
+
+/* What a code stream says of itself, read by our own eyes before a library sees it. */
+struct stream_facts {
+    uint32_t rows, columns;
+    unsigned components, bits;
+    bool is_signed;
+};
+
+/* A decoder checks the stream's own facts by decoding_check, takes its block by pixels_take and fills it. On
+ * failure ret may own a block, which the caller drops. */
+typedef bool decode_fn(const struct decoding *task, struct pixels *ret, struct error *err);
+typedef bool encode_fn(enum transfer_syntax to, const struct pixels *pixels,
+                       const struct codec_parameters *parameters, struct pixels *ret, struct error *err);
+
+/* Do the facts agree with the attributes, and is the size bearable? Bits may be more than Bits Stored, not
+ * more than Bits Allocated. */
+MUST_USE bool decoding_check(const struct decoding *task, const struct stream_facts *facts,
+                             struct error *err);
+/* A sealed block of pixel_shape_frame_bytes(shape) bytes, and the shape. */
+MUST_USE bool pixels_take(const struct pixel_shape *shape, struct pixels *ret, struct error *err);
+/* CORRUPT_PIXELS, told: "The stored pixel data cannot be decoded." with a detail for the log. Returns false.
+ */
+bool decoding_failed(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* codec/jpeg.c: the marker segments up to the frame header, then the library for what it announces. */
+decode_fn jpeg_decode;
+encode_fn jpeg_encode;
+
+/* codec/jpeg_turbo.c: 8-bit DCT, one or three components. */
+struct jpeg_header {
+    struct stream_facts facts;
+    unsigned sof;    /* the second byte of the marker: 0xC0 ... 0xCF, 0xF7 for JPEG-LS */
+    bool subsampled; /* not all components have the same sampling factors */
+};
+MUST_USE bool jpeg_header_read(struct bytes coded, struct jpeg_header *ret, struct error *err);
+MUST_USE bool jpeg_turbo_decode(const struct decoding *task, const struct jpeg_header *header,
+                                struct pixels *ret, struct error *err);
+encode_fn jpeg_turbo_encode;
+
+/* codec/rle.c */
+decode_fn rle_decode;
+encode_fn rle_encode;
+
+#endif

@@ -1,0 +1,92 @@
+/* tests/support/made_pixels.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Images made by arithmetic, for tests of codecs, and ways to compare them.
+ */
+#ifndef GANTRY_TESTS_MADE_PIXELS_H
+#define GANTRY_TESTS_MADE_PIXELS_H
+
+#include <stdlib.h>
+
+#include "codec/codec.h"
+#include "tests/support/expect.h"
+
+static inline uint32_t made_random(uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 8;
+}
+
+static inline int64_t made_sample_at(const uint8_t *data, size_t index, unsigned bits_allocated)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < bits_allocated / 8; i++)
+        value |= (uint64_t)data[index * (bits_allocated / 8) + i] << (8 * i);
+    return (int64_t)value;
+}
+
+/* A smooth field with a sharp edge and a little noise, over the whole range of bits_stored; signed samples
+ * with their sign in the unused bits. */
+static inline struct pixels made_pixels(const struct pixel_shape *shape)
+{
+    const size_t samples = (size_t)shape->rows * shape->columns * shape->samples_per_pixel;
+    const unsigned width = shape->bits_allocated / 8u;
+    const int64_t range = (int64_t)1 << shape->bits_stored, least = shape->is_signed ? -range / 2 : 0;
+    struct pixels made = { .shape = *shape };
+    struct error err = { 0 };
+    uint32_t state = 1;
+
+    if (!block_take(samples * width, &made.block, &err))
+        abort();
+    uint8_t *room = block_room(made.block, NULL);
+    for (size_t i = 0; i < samples; i++) {
+        const size_t pixel =
+            shape->planar ? i % ((size_t)shape->rows * shape->columns) : i / shape->samples_per_pixel;
+        const size_t sample =
+            shape->planar ? i / ((size_t)shape->rows * shape->columns) : i % shape->samples_per_pixel;
+        const size_t row = pixel / shape->columns, column = pixel % shape->columns;
+        int64_t value = (int64_t)((row * 3 + column * 2 + sample * 40) * (size_t)range /
+                                  (6 * shape->rows + 4 * shape->columns + 120));
+        if (row > shape->rows / 3 && row < shape->rows / 2 && column > shape->columns / 4u)
+            value = range - 1 - value;
+        value += made_random(&state) % (range > 64 ? (uint32_t)(range / 64) : 1u);
+        value = least + (value < 0 ? 0 : value >= range ? range - 1 : value);
+        for (unsigned b = 0; b < width; b++)
+            room[i * width + b] = (uint8_t)((uint64_t)value >> (8 * b));
+    }
+    block_seal(made.block, samples * width);
+    return made;
+}
+
+/* The largest difference of two samples, as unsigned numbers. */
+static inline int64_t made_difference(const struct pixels *a, const struct pixels *b)
+{
+    const struct bytes left = block_bytes(a->block), right = block_bytes(b->block);
+    int64_t worst = 0;
+
+    if (left.size != right.size || a->shape.bits_allocated != b->shape.bits_allocated)
+        return INT64_MAX;
+    for (size_t i = 0; i < left.size / (a->shape.bits_allocated / 8u); i++) {
+        const int64_t difference = made_sample_at(left.data, i, a->shape.bits_allocated) -
+                                   made_sample_at(right.data, i, b->shape.bits_allocated);
+        if (llabs(difference) > worst)
+            worst = llabs(difference);
+    }
+    return worst;
+}
+
+static inline struct block *made_block(struct bytes data)
+{
+    struct block *block = NULL;
+    struct error err = { 0 };
+
+    if (!block_take(data.size, &block, &err))
+        abort();
+    if (data.size)
+        memcpy(block_room(block, NULL), data.data, data.size);
+    block_seal(block, data.size);
+    return block;
+}
+
+#endif
