@@ -8,6 +8,7 @@
 
 #include "storage/catalog_internal.h"
 #include "storage/catalog_row.h"
+#include "storage/metadata_text.h"
 
 enum {
     /* Viewers that ask for one frame of a series ask for the others next: their records come along. */
@@ -272,7 +273,8 @@ bool catalog_metadata(struct catalog *catalog, const struct catalog_listing *lis
         const struct bytes json = statement_blob(rows, 1);
         if (into->size > before)
             buffer_append_byte(into, ',');
-        buffer_append(into, json);
+        if (!metadata_text_expand(json, into, err))
+            return error_while(err, "generation %" PRIu64, id);
     }
     if (!buffer_check(into, "metadata", err))
         return false;

@@ -4,8 +4,8 @@
  * The catalog's tables and indexes.
  *
  *   study ◄── series ◄── instance ··· metadata        instance.id is the generation, and so is metadata.id:
- *                                                     what is stored together lies together, ids are never
- * reused
+ *                 ▲                                   what is stored together lies together, ids are never
+ *                 └┄┄┄ metadata_pack                  reused
  *
  * Study and series rows hold what the first instance brought (SEA, STO-66); what later instances say
  * otherwise is in their own metadata. Nothing is NULL: '' is "empty or absent", so one comparison asks for
@@ -25,7 +25,7 @@
 #include "base/number.h"
 #include "dicom/matching.h"
 
-enum { SCHEMA_VERSION = 1, APPLICATION_ID = 0x47616e74 /* "Gant" */, COLUMN_BYTES_MOST = 2048 };
+enum { SCHEMA_VERSION = 2, APPLICATION_ID = 0x47616e74 /* "Gant" */, COLUMN_BYTES_MOST = 2048 };
 
 static const char *const aliases[] = { [LEVEL_STUDY] = "s", [LEVEL_SERIES] = "e", [LEVEL_INSTANCE] = "i" };
 static const char *const tables[] = {
@@ -36,7 +36,8 @@ static const char *const own_columns[] = {
                     "series_count INTEGER NOT NULL DEFAULT 0, instance_count INTEGER NOT NULL DEFAULT 0,"
                     "modalities TEXT NOT NULL DEFAULT ''",
     [LEVEL_SERIES] = "id INTEGER PRIMARY KEY, study_id INTEGER NOT NULL,"
-                     "instance_count INTEGER NOT NULL DEFAULT 0, sop_classes TEXT NOT NULL DEFAULT '',"
+                     "instance_count INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0,"
+                     "sop_classes TEXT NOT NULL DEFAULT '',"
                      "request_attributes TEXT NOT NULL DEFAULT ''",
     [LEVEL_INSTANCE] = "id INTEGER PRIMARY KEY, series_id INTEGER NOT NULL, file_size INTEGER NOT NULL,"
                        "data_set_offset INTEGER NOT NULL, syntax_uid TEXT NOT NULL, shape BLOB NOT NULL,"
@@ -50,7 +51,11 @@ static const char *const last_columns[] = { [LEVEL_STUDY] = "",
 static const char *const others[] = {
     "CREATE TABLE IF NOT EXISTS house (id INTEGER PRIMARY KEY, last_generation INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO house (id, last_generation) VALUES (1, 0)",
+    /* json: one zstd frame (metadata_text.h). */
     "CREATE TABLE IF NOT EXISTS metadata (id INTEGER PRIMARY KEY, json BLOB NOT NULL)",
+    /* Derived from the rows above, true while `revision` is that of the series (metadata_pack.h). */
+    "CREATE TABLE IF NOT EXISTS metadata_pack (series_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"
+    " base TEXT NOT NULL, directory BLOB NOT NULL, body BLOB NOT NULL)",
     "CREATE UNIQUE INDEX IF NOT EXISTS study_uid ON study (k_StudyInstanceUID)",
     "CREATE UNIQUE INDEX IF NOT EXISTS study_order ON study (m_StudyDate DESC, m_StudyTime DESC, "
     "k_StudyInstanceUID)",
@@ -181,6 +186,11 @@ static bool check_version(struct connection *connection, struct error *err)
     const uint64_t version = row ? statement_number(statement, 0) : 0;
     if (version > SCHEMA_VERSION)
         return error_set(err, FAULT_DISK, "catalog: made by a newer version (schema %" PRIu64 ", known: %d)",
+                         version, SCHEMA_VERSION);
+    if (version != 0 && version < SCHEMA_VERSION) /* 0: just made */
+        return error_set(err, FAULT_DISK,
+                         "catalog: made by an older version (schema %" PRIu64
+                         ", this one needs %d): start with a new data folder and store the files again",
                          version, SCHEMA_VERSION);
     return true;
 }

@@ -10,15 +10,17 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "dicom/json_scan.h"
 #include "storage/catalog_internal.h"
 #include "storage/catalog_row.h"
 #include "storage/catalog_schema.h"
-#include "storage/json_scan.h"
+#include "storage/metadata_text.h"
 
 enum {
     TAG_REQUEST_ATTRIBUTES = 0x00400275,
     LIST_BYTES_MOST = 2048, /* of the lists in study and series rows: beyond it nothing is added */
-    REQUEST_ATTRIBUTES_BYTES_MOST = 16384 /* longer ones stay in the metadata alone */
+    REQUEST_ATTRIBUTES_BYTES_MOST = 16384, /* longer ones stay in the metadata alone */
+    TEXT_LEVEL = 1 /* zstd's: above it time grows faster than the text shrinks (decision 0006) */
 };
 
 /* The rows an instance goes under; kept from one addition to the next, as neighbours mostly share them. */
@@ -186,8 +188,8 @@ static bool find_or_make_place(struct catalog *catalog, struct connection *write
 }
 
 static bool insert_instance(struct catalog *catalog, struct connection *writer,
-                            const struct addition *addition, const struct place *place, struct arena *arena,
-                            struct error *err)
+                            const struct addition *addition, struct bytes text, const struct place *place,
+                            struct arena *arena, struct error *err)
 {
     SCOPED(statement) sqlite3_stmt *instance = NULL, *metadata = NULL;
     SCOPED(buffer) struct buffer frames = { 0 };
@@ -215,7 +217,7 @@ static bool insert_instance(struct catalog *catalog, struct connection *writer,
         !connection_prepare(writer, "INSERT INTO metadata (id, json) VALUES (?, ?)", &metadata, err))
         return false;
     statement_bind_number(metadata, 1, addition->generation);
-    statement_bind_blob(metadata, 2, from->json ? block_bytes(from->json) : bytes_of_text("{}"));
+    statement_bind_blob(metadata, 2, text);
     return statement_finish(writer, metadata, err);
 }
 
@@ -227,7 +229,8 @@ static bool count_in(struct connection *writer, const struct description *from, 
 
     if (!connection_prepare(
             writer,
-            "UPDATE series SET instance_count = instance_count + 1 WHERE id = ? RETURNING sop_classes",
+            "UPDATE series SET instance_count = instance_count + 1, revision = revision + 1 WHERE id = ?"
+            " RETURNING sop_classes",
             &series, err))
         return false;
     statement_bind_number(series, 1, place->series_id);
@@ -286,7 +289,8 @@ static bool tidy_series(struct connection *writer, uint64_t study_id, uint64_t s
     if (left)
         return run_numbers(writer, "UPDATE study SET instance_count = instance_count - ?2 WHERE id = ?1",
                            study_id, removed, NULL, err);
-    if (!run_numbers(writer, "DELETE FROM series WHERE id = ?", series_id, 0, NULL, err) ||
+    if (!run_numbers(writer, "DELETE FROM metadata_pack WHERE series_id = ?", series_id, 0, NULL, err) ||
+        !run_numbers(writer, "DELETE FROM series WHERE id = ?", series_id, 0, NULL, err) ||
         !run_numbers(writer,
                      "UPDATE study SET series_count = series_count - 1, instance_count = instance_count - ?2"
                      " WHERE id = ?1 RETURNING series_count",
@@ -310,7 +314,8 @@ static bool remove_instance(struct connection *writer, const struct found_instan
         !run_numbers(writer, "DELETE FROM instance WHERE id = ?", gone->id, 0, NULL, err) ||
         !run_numbers(
             writer,
-            "UPDATE series SET instance_count = instance_count - 1 WHERE id = ? RETURNING instance_count",
+            "UPDATE series SET instance_count = instance_count - 1, revision = revision + 1 WHERE id = ?"
+            " RETURNING instance_count",
             gone->series_id, 0, &left, err))
         return false;
     if (left && !of_class && !renew_sop_classes(writer, gone->series_id, err))
@@ -326,7 +331,34 @@ struct add_request {
     struct addition *additions;
     size_t count;
     enum duplicate_policy policy;
+    struct buffer texts; /* metadata as stored, one behind the other */
+    size_t *text_ends;
 };
+
+/* Compressed before the transaction, on the caller's thread: the committing one is everybody's. */
+static bool compress_texts(struct add_request *request, struct error *err)
+{
+    buffer_init(&request->texts, SIZE_MAX / 2);
+    request->text_ends = reallocarray(NULL, request->count, sizeof *request->text_ends);
+    if (!request->text_ends)
+        return error_set(err, FAULT_BUSY, "catalog: no memory for %zu additions", request->count);
+    for (size_t i = 0; i < request->count; i++) {
+        const struct block *json = request->additions[i].description->json;
+        if (!metadata_text_compress(json ? block_bytes(json) : bytes_of_text("{}"), TEXT_LEVEL,
+                                    &request->texts, err))
+            return false;
+        request->text_ends[i] = request->texts.size;
+    }
+    return true;
+}
+
+static struct bytes text_of(const struct add_request *request, const struct addition *addition)
+{
+    const size_t i = (size_t)(addition - request->additions);
+    const size_t from = i ? request->text_ends[i - 1] : 0;
+
+    return bytes_of(request->texts.data + from, request->text_ends[i] - from);
+}
 
 static bool add_one(struct add_request *request, struct connection *writer, struct addition *addition,
                     struct place *place, struct arena *arena, struct error *err)
@@ -360,7 +392,8 @@ static bool add_one(struct add_request *request, struct connection *writer, stru
     }
     request->commit.read_only = false;
     return find_or_make_place(request->catalog, writer, from, place, arena, err) &&
-           insert_instance(request->catalog, writer, addition, place, arena, err) &&
+           insert_instance(request->catalog, writer, addition, text_of(request, addition), place, arena,
+                           err) &&
            count_in(writer, from, place, err);
 }
 
@@ -397,7 +430,10 @@ bool catalog_add(struct catalog *catalog, struct addition *additions, size_t cou
 
     if (!count)
         return true;
-    if (!catalog_commit(catalog, &request.commit, err))
+    const bool added = compress_texts(&request, err) && catalog_commit(catalog, &request.commit, err);
+    buffer_done(&request.texts);
+    free(request.text_ends);
+    if (!added)
         return error_while(err, "cataloguing %zu instances", count);
     for (size_t i = 0; i < count; i++)
         if (additions[i].outcome == ADDED_REPLACING)

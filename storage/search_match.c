@@ -4,7 +4,7 @@
  * Does a stored value satisfy a condition? Called for each row that no index could rule out, so names come
  * folded from their column and nothing here allocates for them.
  */
-#include "storage/json_scan.h"
+#include "dicom/json_scan.h"
 #include "storage/search_internal.h"
 
 enum { WORD_LETTERS_FUZZY = 3 /* shorter words must be prefixes */, WORDS_MOST = 32 };

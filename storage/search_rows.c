@@ -8,11 +8,12 @@
  * How many more there are is counted up to SEARCH_COUNTED_MOST and not told higher (SEA-34).
  */
 #include "dicom/dicom_json.h"
+#include "dicom/json_scan.h"
 #include "dicom/tag.h"
 #include "storage/catalog_internal.h"
 #include "storage/catalog_row.h"
 #include "storage/catalog_schema.h"
-#include "storage/json_scan.h"
+#include "storage/metadata_text.h"
 #include "storage/search_sql.h"
 
 enum { SEARCH_COUNTED_MOST = 10000, FIRST_OUTPUT_COLUMN = 4 };
@@ -307,16 +308,20 @@ static void say_charset(struct buffer *into, size_t from, bool any)
     }
 }
 
-static void write_row(const struct search *search, sqlite3_stmt *statement, struct buffer *into,
-                      struct arena *arena)
+static bool write_row(const struct search *search, sqlite3_stmt *statement, struct buffer *text,
+                      struct buffer *into, struct arena *arena, struct error *err)
 {
+    const struct bytes stored = statement_blob(statement, 3);
     struct row row = { .search = search, .into = into, .arena = arena, .member_tag = UINT32_MAX };
     struct instance_key key;
 
     statement_uid(statement, 0, &key.study);
     statement_uid(statement, 1, &key.series);
     statement_uid(statement, 2, &key.instance);
-    row.json = statement_blob(statement, 3);
+    buffer_cut(text, 0);
+    if (stored.size && !metadata_text_expand(stored, text, err))
+        return false;
+    row.json = buffer_bytes(text);
     buffer_append_byte(into, '{');
     const size_t from = into->size;
     if (row.json.size) {
@@ -331,6 +336,7 @@ static void write_row(const struct search *search, sqlite3_stmt *statement, stru
     write_members_below(&row, UINT32_MAX);
     say_charset(into, from, row.any);
     buffer_append_byte(into, '}');
+    return true;
 }
 
 /* ── the page ── */
@@ -386,8 +392,10 @@ static bool write_rows(struct connection *reader, const struct search *search, c
 {
     const char *sql = row_statement(search, arena);
     SCOPED(statement) sqlite3_stmt *statement = NULL;
+    SCOPED(buffer) struct buffer text = { 0 };
     bool row;
 
+    buffer_init(&text, METADATA_TEXT_MOST);
     if (!connection_prepare(reader, sql, &statement, err))
         return false;
     for (size_t i = 0; i < ids->count; i++) {
@@ -399,7 +407,8 @@ static bool write_rows(struct connection *reader, const struct search *search, c
             return error_set(err, FAULT_INTERNAL, "catalog: a row left its own snapshot");
         if (i)
             buffer_append_byte(into, ',');
-        write_row(search, statement, into, arena);
+        if (!write_row(search, statement, &text, into, arena, err))
+            return false;
         sqlite3_reset(statement);
         arena_rewind(arena, mark);
         if (!buffer_check(into, "the search result", err))

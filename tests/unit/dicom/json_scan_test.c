@@ -1,7 +1,7 @@
-/* tests/unit/storage/json_scan_test.c
+/* tests/unit/dicom/json_scan_test.c
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "storage/json_scan.h"
+#include "dicom/json_scan.h"
 
 #include "tests/support/expect.h"
 

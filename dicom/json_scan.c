@@ -1,9 +1,9 @@
-/* storage/json_scan.c
+/* dicom/json_scan.c
  * SPDX-License-Identifier: Apache-2.0
  *
  * Stepping over JSON values. Depth is counted, not recursed into.
  */
-#include "storage/json_scan.h"
+#include "dicom/json_scan.h"
 
 #include <stdio.h>
 

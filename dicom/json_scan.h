@@ -1,12 +1,12 @@
-/* storage/json_scan.h
+/* dicom/json_scan.h
  * SPDX-License-Identifier: Apache-2.0
  *
  * Walks the metadata JSON that the catalog keeps, without making a tree of it: its form is known (our own
  * writer's, no white space, tags ascending), so an attribute is found by stepping over those before it. On
  * anything else a walk just ends. Never waits; any thread.
  */
-#ifndef GANTRY_STORAGE_JSON_SCAN_H
-#define GANTRY_STORAGE_JSON_SCAN_H
+#ifndef GANTRY_DICOM_JSON_SCAN_H
+#define GANTRY_DICOM_JSON_SCAN_H
 
 #include <stdint.h>
 
