@@ -4,12 +4,7 @@
  * DELETE of a study, series or instance. Not in PS3.18; what deployed archives agree on (STO-70).
  */
 #include "handlers/transactions.h"
-
-/* The rows are gone for good by now; answers under way keep the files that they hold open. */
-static void forget_file(void *context, uint64_t generation)
-{
-    store_forget(context, generation);
-}
+#include "storage/withdraw.h"
 
 bool delete_resource(const struct service *service, const struct request *request, struct response *response,
                      struct error *err)
@@ -26,7 +21,8 @@ bool delete_resource(const struct service *service, const struct request *reques
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "deleting");
-    if (!catalog_delete(service->catalog, &key, forget_file, service->store, &instances, err))
+    /* Answers under way keep the files that they hold open. A repetition is GONE (410): it was done. */
+    if (!withdraw(service->store, service->catalog, &key, &instances, err))
         return false;
     response->status = 204;
     return true;

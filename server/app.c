@@ -201,7 +201,8 @@ static bool build_catalog(struct app *app, struct error *err)
         return error_set(err, FAULT_MALFORMED, "data: the path is too long");
     const struct catalog_options options = { .path = path,
                                              .record_cache_entries = app->started->record_cache,
-                                             .sqlite_cache_bytes = app->started->sqlite_cache };
+                                             .sqlite_cache_bytes = app->started->sqlite_cache,
+                                             .known_deletions = app->started->known_deletions };
     return file_make_folders(app->started->data, 0700, err) && catalog_open(&options, &app->catalog, err);
 }
 

@@ -84,6 +84,7 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
     pthread_mutex_init(&catalog->commit_lock, NULL);
     pthread_cond_init(&catalog->commit_done, NULL);
     catalog->waiting_end = &catalog->waiting;
+    catalog->known_deletions = options->known_deletions;
     catalog->records = record_cache_new(options->record_cache_entries);
     if (make_file(options->path, err) &&
         connection_open(options->path, CONNECTION_WRITES, cache_each, &catalog->writer, err) &&

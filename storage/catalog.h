@@ -24,6 +24,7 @@ struct catalog_options {
     const char *path;            /* of the database file; made when missing */
     size_t record_cache_entries; /* instance records kept in memory */
     uint64_t sqlite_cache_bytes; /* over all connections */
+    uint64_t known_deletions;    /* keys of what was deleted, the newest so many: GONE instead of NOT_FOUND */
 };
 
 MUST_USE bool catalog_open(const struct catalog_options *options, struct catalog **ret, struct error *err);
@@ -53,8 +54,9 @@ struct addition {
 MUST_USE bool catalog_add(struct catalog *catalog, struct addition *additions, size_t count,
                           enum duplicate_policy policy, struct error *err);
 
-/* One instance. NOT_FOUND: unknown, or under another study or series. WOULD_WAIT when not cached. The caller
- * unrefs. */
+/* One instance. NOT_FOUND: unknown, or under another study or series;
+ * GONE: known to be deleted, here and wherever NOT_FOUND is said below. WOULD_WAIT when not cached. The
+ * caller unrefs. */
 MUST_USE bool catalog_find(struct catalog *catalog, const struct instance_key *key, enum patience patience,
                            const struct instance_record **ret, struct error *err);
 

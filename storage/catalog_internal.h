@@ -28,6 +28,7 @@ struct catalog {
     struct connection *writer; /* used by the leader of a commit alone */
     struct connection_pool *readers;
     struct record_cache *records;
+    uint64_t known_deletions; /* kept, at most */
 
     pthread_mutex_t commit_lock;
     pthread_cond_t commit_done;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "storage/catalog_gone.h"
 #include "storage/catalog_internal.h"
 #include "storage/catalog_row.h"
 #include "storage/metadata_text.h"
@@ -110,7 +111,7 @@ static bool find_stored(struct catalog *catalog, const struct instance_key *key,
     if (!statement_step(reader.connection, find, &row, err))
         return false;
     if (!row)
-        return not_found(err);
+        return catalog_gone_or_unknown(reader.connection, key, err);
     statement_uid(find, 11, &series);
     statement_uid(find, 12, &study);
     if (!uid_equal(&study, &key->study) || !uid_equal(&series, &key->series))
@@ -196,8 +197,7 @@ static bool list_rows(struct connection *reader, const struct instance_key *key,
         if (!statement_step(reader, rows, &row, err))
             return false;
         if (!row)
-            return listing->count ||
-                   error_set(err, FAULT_NOT_FOUND, "catalog: no such study, series or instance");
+            return listing->count || catalog_gone_or_unknown(reader, key, err);
         if (!append_row(listing, &room, rows, err))
             return false;
     }

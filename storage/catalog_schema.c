@@ -52,6 +52,7 @@ static const char *const others[] = {
     "CREATE TABLE IF NOT EXISTS house (id INTEGER PRIMARY KEY, last_generation INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO house (id, last_generation) VALUES (1, 0)",
     /* json: one zstd frame (metadata_text.h). */
+    "CREATE TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
     "CREATE TABLE IF NOT EXISTS metadata (id INTEGER PRIMARY KEY, json BLOB NOT NULL)",
     /* Derived from the rows above, true while `revision` is that of the series (metadata_pack.h). */
     "CREATE TABLE IF NOT EXISTS metadata_pack (series_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "dicom/json_scan.h"
+#include "storage/catalog_gone.h"
 #include "storage/catalog_internal.h"
 #include "storage/catalog_row.h"
 #include "storage/catalog_schema.h"
@@ -131,7 +132,7 @@ static bool find_or_make_study(struct catalog *catalog, struct connection *write
     if (!statement_finish(writer, make, err))
         return false;
     *ret_id = (uint64_t)sqlite3_last_insert_rowid(writer->db);
-    return true;
+    return catalog_gone_is_back(writer, &from->key.study, NULL, err);
 }
 
 static bool make_series(struct catalog *catalog, struct connection *writer, const struct description *from,
@@ -149,7 +150,8 @@ static bool make_series(struct catalog *catalog, struct connection *writer, cons
         return false;
     place->series_id = (uint64_t)sqlite3_last_insert_rowid(writer->db);
 
-    if (!connection_prepare(
+    if (!catalog_gone_is_back(writer, &place->study, &place->series, err) ||
+        !connection_prepare(
             writer, "UPDATE study SET series_count = series_count + 1 WHERE id = ? RETURNING modalities",
             &known, err))
         return false;
@@ -445,6 +447,7 @@ bool catalog_add(struct catalog *catalog, struct addition *additions, size_t cou
 
 struct delete_request {
     struct commit_request commit;
+    uint64_t known_deletions;
     const struct instance_key *key;
     uint64_t *generations;
     size_t count, room;
@@ -520,7 +523,7 @@ static bool run_delete_many(struct delete_request *request, struct connection *w
     if (!statement_step(writer, find, &row, err))
         return false;
     if (!row)
-        return error_set(err, FAULT_NOT_FOUND, "catalog: nothing such to delete");
+        return catalog_gone_or_unknown(writer, request->key, err);
     const uint64_t study_id = statement_number(find, 0);
     const uint64_t series_id = one_series ? statement_number(find, 1) : 0;
     statement_drop(&find);
@@ -528,27 +531,36 @@ static bool run_delete_many(struct delete_request *request, struct connection *w
                       : remove_study(request, writer, study_id, err);
 }
 
-static bool run_delete(struct commit_request *commit, struct connection *writer, struct error *err)
+static bool remove_all_of(struct delete_request *request, struct connection *writer, struct error *err)
 {
-    struct delete_request *request = (struct delete_request *)commit;
     struct found_instance found;
 
-    request->count = 0;
     if (!request->key->instance.text[0])
         return run_delete_many(request, writer, err);
     if (!find_instance(writer, &request->key->instance, &found, err))
         return false;
     if (!found.is_there || !uid_equal(&found.key.study, &request->key->study) ||
         !uid_equal(&found.key.series, &request->key->series))
-        return error_set(err, FAULT_NOT_FOUND, "catalog: no such instance to delete");
+        return catalog_gone_or_unknown(writer, request->key, err);
     return note_generation(request, found.id, err) && remove_instance(writer, &found, err);
+}
+
+static bool run_delete(struct commit_request *commit, struct connection *writer, struct error *err)
+{
+    struct delete_request *request = (struct delete_request *)commit;
+
+    request->count = 0;
+    return remove_all_of(request, writer, err) &&
+           catalog_gone_note(writer, request->key, request->known_deletions, err);
 }
 
 bool catalog_delete(struct catalog *catalog, const struct instance_key *key,
                     void (*each)(void *context, uint64_t generation), void *context, uint64_t *ret_instances,
                     struct error *err)
 {
-    struct delete_request request = { .commit.run = run_delete, .key = key };
+    struct delete_request request = { .commit.run = run_delete,
+                                      .known_deletions = catalog->known_deletions,
+                                      .key = key };
 
     if (catalog_commit(catalog, &request.commit, err)) {
         record_cache_forget(catalog->records, key);

@@ -45,9 +45,9 @@ bool house_open(struct house *house, const char *folder, struct error *err)
     *house = (struct house){ 0 };
     snprintf(house->root, sizeof house->root, "%s", folder);
     snprintf(path, sizeof path, "%s/catalog.sqlite", folder);
-    const struct catalog_options catalog = { .path = path,
-                                             .record_cache_entries = 16,
-                                             .sqlite_cache_bytes = 1 << 20 };
+    const struct catalog_options catalog = {
+        .path = path, .record_cache_entries = 16, .sqlite_cache_bytes = 1 << 20, .known_deletions = 8
+    };
     const struct store_options store = { .root = folder, .open_files = 8 };
     return catalog_open(&catalog, &house->catalog, err) &&
            store_open(&store, catalog_last_generation(house->catalog) + 1, &house->store, err);
@@ -139,7 +139,7 @@ bool house_has(struct house *house, enum sample sample, struct error *err)
 
     key_of(sample, &key);
     if (!catalog_find(house->catalog, &key, MAY_WAIT, &record, err))
-        return false;
+        return err->fault == FAULT_GONE ? error_set(err, FAULT_NOT_FOUND, "deleted") : false;
     uint8_t *data = malloc(record->file_size + 1);
     bool same =
         data && store_read(house->store, record->generation, 0, data, record->file_size, MAY_WAIT, err);

@@ -13,6 +13,8 @@
 #include "storage/catalog.h"
 #include "tests/support/expect.h"
 
+enum { CATALOGUED_DELETIONS = 3 }; /* remembered */
+
 struct catalogued {
     char folder[64], path[96];
     struct catalog *catalog;
@@ -26,7 +28,7 @@ struct instance_value {
 
 static inline void catalogued_reopen(struct catalogued *house)
 {
-    const struct catalog_options options = { house->path, 1000, 8 << 20 };
+    const struct catalog_options options = { house->path, 1000, 8 << 20, CATALOGUED_DELETIONS };
     struct error err = { 0 };
 
     catalog_close(house->catalog);

@@ -145,7 +145,7 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
     loopback->chunk_bytes = options->chunk_bytes ? options->chunk_bytes : CHUNK_BYTES;
     loopback->read_bytes = options->read_bytes ? options->read_bytes : READ_BYTES;
     snprintf(path, sizeof path, "%s/catalog.db", loopback->folder);
-    const struct catalog_options catalog_options = { path, 1024, 8 << 20 };
+    const struct catalog_options catalog_options = { path, 1024, 8 << 20, 1000 };
     const struct store_options store_options = { loopback->folder, 0, 64 };
 
     must(bridge_start(&err), &err, "bridge");

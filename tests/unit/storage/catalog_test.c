@@ -203,7 +203,7 @@ TEST(SEA_73_and_74_counts_and_modalities_follow_adding_and_deleting)
     EXPECT(catalog_delete(house.catalog, &key, note_gone, &gone, &instances, &err), "%s", err.detail);
     expect_study(&house, "1.2", 0, 0, "");
     EXPECT(!catalog_delete(house.catalog, &key, note_gone, &gone, &instances, &err) &&
-               err.fault == FAULT_NOT_FOUND,
+               err.fault == FAULT_GONE,
            "fault %d", err.fault);
     catalogued_close(&house);
 }
@@ -224,9 +224,75 @@ TEST(what_is_deleted_leaves_the_memory_too)
     EXPECT(catalog_delete(house.catalog, &key, NULL, NULL, &instances, &err), "%s", err.detail);
     EXPECT(!find(&house, "1.2", "1.2.1", "1.2.1.1", MUST_NOT_WAIT, &fault) && fault == FAULT_WOULD_WAIT,
            "fault %d", fault);
-    EXPECT(!find(&house, "1.2", "1.2.1", "1.2.1.1", MAY_WAIT, &fault) && fault == FAULT_NOT_FOUND, "fault %d",
+    EXPECT(!find(&house, "1.2", "1.2.1", "1.2.1.1", MAY_WAIT, &fault) && fault == FAULT_GONE, "fault %d",
            fault);
     EXPECT(find(&house, "1.3", "1.3.1", "1.3.1.1", MUST_NOT_WAIT, &fault), "a neighbour went with it");
+    catalogued_close(&house);
+}
+
+static enum fault fault_of_listing(struct catalogued *house, const char *study, const char *series,
+                                   const char *instance)
+{
+    const struct instance_key key = key_of(study, series, instance);
+    struct catalog_listing *listing = NULL;
+    struct error err = { 0 };
+
+    if (!catalog_list(house->catalog, &key, &listing, &err))
+        return err.fault;
+    catalog_listing_free(listing);
+    return FAULT_NONE;
+}
+
+static void delete_one(struct catalogued *house, const char *study, const char *series, const char *instance)
+{
+    const struct instance_key key = key_of(study, series, instance);
+    struct error err = { 0 };
+    uint64_t instances;
+
+    EXPECT(catalog_delete(house->catalog, &key, NULL, NULL, &instances, &err), "%s", err.detail);
+}
+
+TEST(GEN_10_what_was_deleted_is_gone_and_not_unknown_until_it_comes_again)
+{
+    struct catalogued house;
+
+    catalogued_open(&house);
+    ADD(&house, "1.2", "1.2.1", "1.2.1.1", { KEY_Modality, "CT" });
+    ADD(&house, "1.2", "1.2.1", "1.2.1.2", { KEY_Modality, "CT" });
+    delete_one(&house, "1.2", "1.2.1", "1.2.1.1");
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "1.2.1.1") == FAULT_GONE, "the instance");
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "1.2.1.9") == FAULT_NOT_FOUND, "one that never was");
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "") == FAULT_NONE, "its series has another instance");
+    delete_one(&house, "1.2", "1.2.1", "1.2.1.2"); /* series and study go with their last instance */
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "") == FAULT_GONE, "the series");
+    EXPECT(fault_of_listing(&house, "1.2", "", "") == FAULT_GONE, "the study");
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "1.2.1.2") == FAULT_GONE, "what lay in it");
+    catalogued_reopen(&house);
+    EXPECT(fault_of_listing(&house, "1.2", "", "") == FAULT_GONE, "after a restart");
+    ADD(&house, "1.2", "1.2.1", "1.2.1.2", { KEY_Modality, "CT" });
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "1.2.1.2") == FAULT_NONE, "it came again");
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.7", "") == FAULT_NOT_FOUND, "the study is no longer gone");
+    EXPECT(fault_of_listing(&house, "1.2", "1.2.1", "1.2.1.9") == FAULT_NOT_FOUND, "nor the series");
+    catalogued_close(&house);
+}
+
+TEST(of_what_was_deleted_the_newest_few_are_remembered)
+{
+    struct catalogued house;
+    char study[8], series[8], instance[8];
+
+    catalogued_open(&house);
+    for (int i = 1; i <= 5; i++) {
+        snprintf(study, sizeof study, "1.%d", i);
+        snprintf(series, sizeof series, "1.%d.1", i);
+        snprintf(instance, sizeof instance, "1.%d.1.1", i);
+        ADD(&house, study, series, instance, { KEY_Modality, "CT" });
+        delete_one(&house, study, "", "");
+    }
+    /* CATALOGUED_DELETIONS, the newest. */
+    EXPECT(fault_of_listing(&house, "1.2", "", "") == FAULT_NOT_FOUND, "the second");
+    EXPECT(fault_of_listing(&house, "1.3", "", "") == FAULT_GONE, "the third");
+    EXPECT(fault_of_listing(&house, "1.5", "", "") == FAULT_GONE, "the last");
     catalogued_close(&house);
 }
 
@@ -413,7 +479,7 @@ TEST(a_file_that_is_no_catalog_is_refused)
 {
     char path[] = "/tmp/gantry-catalog-XXXXXX";
     const int fd = mkstemp(path);
-    const struct catalog_options options = { path, 10, 1 << 20 };
+    const struct catalog_options options = { path, 10, 1 << 20, 100 };
     struct catalog *catalog = NULL;
     struct error err = { 0 };
 
