@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building, testing or measuring Gantry needs on Debian 12, if it is missing.
-# Usage: docker/install_build_deps.sh [build] [test] [fuzz] [bench]   (default: build)
+# Usage: docker/install_build_deps.sh [build] [test] [fuzz] [bench] [image]   (default: build)
 # The Dockerfile, ./run, ./test and .ci/run all call this one, so the lists stand here only.
 set -euo pipefail
 
@@ -11,6 +11,8 @@ test=(curl openssl gnutls-bin dcmtk python3 python3-pydicom python3-numpy clang-
 fuzz=(clang-14 libclang-rt-14-dev)
 bench=(nginx-light orthanc orthanc-dicomweb python3 openssl curl)
 
+image=(buildah podman runc debootstrap iproute2 util-linux curl python3 python3-pydicom python3-numpy)
+
 wanted=()
 for group in "${@:-build}"; do
     case $group in
@@ -18,7 +20,8 @@ for group in "${@:-build}"; do
     test) wanted+=("${test[@]}") ;;
     fuzz) wanted+=("${fuzz[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
-    *) echo "unknown group: $group (build, test, fuzz, bench)" >&2; exit 2 ;;
+    image) wanted+=("${image[@]}") ;;
+    *) echo "unknown group: $group (build, test, fuzz, bench, image)" >&2; exit 2 ;;
     esac
 done
 # Any Node.js from version 18 on does; Debian's is taken where there is none.
