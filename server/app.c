@@ -25,6 +25,7 @@
 #include "handlers/handler.h"
 #include "server/access_log.h"
 #include "server/dispatcher.h"
+#include "server/farewell.h"
 #include "server/listener.h"
 #include "server/throwaway_certificate.h"
 #include "server/tls_context.h"
@@ -49,6 +50,7 @@ struct app {
     struct worker_pool *pool;
     struct tls_context *tls;
     struct dispatcher *dispatcher;
+    struct farewell *farewell;
     struct transport_mhd *mhd;
     struct listener *listener;
 };
@@ -293,6 +295,22 @@ static void drop_dispatcher(struct app *app)
     dispatcher_free(app->dispatcher);
 }
 
+static bool build_farewell(struct app *app, struct error *err)
+{
+    const struct farewell_options options = {
+        .connections = (unsigned)app->started->linger_connections,
+        .bytes = app->started->linger_bytes,
+        .timeout_ms = (unsigned)app->started->linger_timeout,
+    };
+
+    return farewell_open(&options, &app->farewell, err);
+}
+
+static void drop_farewell(struct app *app)
+{
+    farewell_close(app->farewell);
+}
+
 static bool build_mhd(struct app *app, struct error *err)
 {
     const unsigned cores = count_cores();
@@ -304,6 +322,7 @@ static bool build_mhd(struct app *app, struct error *err)
         .idle_timeout_ms = (unsigned)app->started->idle_timeout,
         .connections = (unsigned)app->started->connections,
         .tls = app->tls,
+        .farewell = app->farewell,
     };
 
     return transport_mhd_start(&options, &app->mhd, err);
@@ -353,6 +372,7 @@ static const struct stage {
     { "starting the workers", build_workers, drop_workers },
     { "loading the certificate", build_tls, drop_tls },
     { "making the dispatcher", build_dispatcher, drop_dispatcher },
+    { "starting the lingering close", build_farewell, drop_farewell },
     { "starting HTTP/1.1", build_mhd, drop_mhd },
     { "opening the door", build_door, close_listener },
 };

@@ -53,8 +53,8 @@ static void check_listen(struct check *check)
         tell(check, CHECK_ERROR, "set listen to addresses as in 127.0.0.1:443,[::1]:443", "%s", err.detail);
 }
 
-/* scheme://host[:port] with nothing behind it. */
-static bool is_origin(struct bytes text)
+/* scheme://host[:port] with nothing behind it, or, for a base, a path that does not end in a slash. */
+static bool is_url(struct bytes text, const char *unwanted)
 {
     struct bytes rest = { 0 };
 
@@ -66,10 +66,20 @@ static bool is_origin(struct bytes text)
         return false;
     for (size_t i = 0; i < rest.size; i++) {
         const uint8_t c = rest.data[i];
-        if (c <= ' ' || c >= 0x7F || strchr("/?#\"'<>\\@,;*", c))
+        if (c <= ' ' || c >= 0x7F || strchr(unwanted, c))
             return false;
     }
-    return true;
+    return rest.data[0] != '/' && rest.data[rest.size - 1] != '/';
+}
+
+static bool is_origin(struct bytes text)
+{
+    return is_url(text, "/?#\"'<>\\@,;*");
+}
+
+static bool is_base(struct bytes text)
+{
+    return is_url(text, "?#\"'<>\\@,;*{}|^`");
 }
 
 static void check_names(struct check *check)
@@ -77,8 +87,8 @@ static void check_names(struct check *check)
     const struct bytes url = bytes_of_text(check->settings->public_url);
     const struct bytes path = bytes_of_text(check->settings->base_path);
 
-    if (url.size > 0 && !bytes_equal_text(url, "from-host") && !is_origin(url))
-        tell(check, CHECK_ERROR, "write scheme, host and port alone, as in https://pacs.example.org",
+    if (url.size > 0 && !bytes_equal_text(url, "from-host") && !is_base(url))
+        tell(check, CHECK_ERROR, "write it as in https://pacs.example.org or https://example.org/pacs",
              "public_url: \"%.100s\" is no such URL", check->settings->public_url);
     if (path.size > 0 && path.data[0] != '/')
         tell(check, CHECK_ERROR, "begin it with a slash, as in /dicom-web",

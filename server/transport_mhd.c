@@ -12,7 +12,7 @@
  * - paused connections neither time out nor notice the client leaving, and must all be woken before stopping;
  * - an answer in the first call of a request closes the connection, nothing more is read, and no 100 is sent:
  * right for a body that is refused and for messages whose end is in doubt (framing.h). All else is answered
- * in the last call.
+ * in the last call. What the client goes on sending then is farewell.h's.
  */
 #include "server/transport_mhd.h"
 
@@ -22,11 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "server/dispatcher.h"
 #include "server/framing.h"
+#include "server/farewell.h"
 #include "server/tls_context.h"
 
 enum {
@@ -39,7 +41,23 @@ struct transport_mhd {
     struct MHD_Daemon *daemon;
     struct dispatcher *dispatcher;
     struct tls_context *tls;
+    struct farewell *farewell;
 };
+
+/* The library keeps a pointer to it as the socket's context. */
+struct connection {
+    struct tls_session *tls; /* NULL without TLS */
+    bool linger;             /* its last answer was sent before all of the request had come */
+    bool waits;              /* for 100-continue */
+};
+
+static struct connection *connection_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
+}
 
 static void pause_connection(struct exchange *exchange)
 {
@@ -54,7 +72,7 @@ static void wake_connection(struct exchange *exchange)
 static const struct transport_kind transport_mhd_kind = { "HTTP/1.1", pause_connection, wake_connection };
 
 /* exchange->carrier_state */
-enum { FIRST_CALL, LATER_CALL };
+enum { FIRST_CALL, LATER_CALL, ANSWERED_EARLY };
 
 /* ── the request ── */
 
@@ -96,10 +114,9 @@ static void lower_names(struct fields *fields)
 /* Who is at the other end, by its client certificate, or NULL. */
 static const struct tls_peer *peer_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const struct connection *own = connection_of(connection);
 
-    return info && info->socket_context ? tls_session_peer(info->socket_context) : NULL;
+    return own && own->tls ? tls_session_peer(own->tls) : NULL;
 }
 
 static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *connection, const char *method,
@@ -235,6 +252,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         /* Nothing but the message's end is still to come: an answer now would cost the connection. */
         if (exchange->request.content_length == 0 || !exchange->answered)
             return MHD_YES;
+        exchange->carrier_state = ANSWERED_EARLY;
     } else if (!exchange->answered && *upload_size) {
         switch (body_pump_in(&exchange->pump, bytes_of(upload, *upload_size))) {
         case PUMP_BYTES:
@@ -255,13 +273,42 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
 static void end_request(void *context, struct MHD_Connection *connection, void **of_request,
                         enum MHD_RequestTerminationCode how)
 {
-    (void)context, (void)connection;
-    if (*of_request)
-        dispatcher_finish(*of_request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    struct exchange *exchange = *of_request;
+    struct connection *own = connection_of(connection);
+
+    (void)context;
     *of_request = NULL;
+    if (!exchange)
+        return;
+    if (own && how == MHD_REQUEST_TERMINATED_COMPLETED_OK && exchange->carrier_state == ANSWERED_EARLY) {
+        own->linger = true;
+        own->waits = request_header(&exchange->request, "expect").data != NULL;
+    }
+    dispatcher_finish(exchange, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
 }
 
 /* ── connections ── */
+
+/* Is there something to read and drop? A client that waits for 100-continue has sent nothing, unless it lost
+ * patience. */
+static bool wants_to_linger(const struct connection *own, int fd)
+{
+    int unread = 0;
+
+    return own->linger && (!own->waits || (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0));
+}
+
+static void close_connection(struct transport_mhd *transport, struct MHD_Connection *connection,
+                             struct connection *own)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (info && transport->farewell && wants_to_linger(own, info->connect_fd))
+        farewell_take(transport->farewell, info->connect_fd);
+    tls_session_done(own->tls);
+    free(own);
+}
 
 static void notify_connection(void *context, struct MHD_Connection *connection, void **of_connection,
                               enum MHD_ConnectionNotificationCode what)
@@ -269,17 +316,21 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
     static const char *const protocols[] = { "http/1.1" };
     struct transport_mhd *transport = context;
 
-    if (!transport->tls)
-        return;
     if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
-        tls_session_done(*of_connection);
+        close_connection(transport, connection, *of_connection);
         *of_connection = NULL;
         return;
     }
+    struct connection *own = calloc(1, sizeof *own);
+    if (!own)
+        abort();
+    *of_connection = own;
+    if (!transport->tls)
+        return;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (info && info->tls_session)
-        *of_connection = tls_session_ready(transport->tls, info->tls_session, protocols, 1);
+        own->tls = tls_session_ready(transport->tls, info->tls_session, protocols, 1);
 }
 
 /* The library wants a source of certificates before it speaks TLS. tls_session_ready puts the real
@@ -344,6 +395,7 @@ bool transport_mhd_start(const struct transport_mhd_options *options, struct tra
         return error_set(err, FAULT_BUSY, "no memory for the HTTP/1.1 transport");
     transport->dispatcher = options->dispatcher;
     transport->tls = options->tls;
+    transport->farewell = options->farewell;
     transport->daemon = start_daemon(transport, options);
     if (!transport->daemon) {
         free(transport);

@@ -13,15 +13,17 @@
 #include "base/error.h"
 
 struct dispatcher;
+struct farewell;
 struct tls_context;
 struct transport_mhd;
 
 struct transport_mhd_options {
     struct dispatcher *dispatcher;
     unsigned io_threads;
-    unsigned idle_timeout_ms; /* rounded up to seconds */
-    unsigned connections;     /* open at once, over all threads */
-    struct tls_context *tls;  /* outlives the transport; NULL: plain HTTP, for measuring only */
+    unsigned idle_timeout_ms;  /* rounded up to seconds */
+    unsigned connections;      /* open at once, over all threads */
+    struct tls_context *tls;   /* outlives the transport; NULL: plain HTTP, for measuring only */
+    struct farewell *farewell; /* outlives it too; NULL: refused bodies end in a reset */
 };
 
 MUST_USE bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,

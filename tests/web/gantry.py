@@ -56,12 +56,13 @@ class Server:
             [BINARY, "serve", *settings, "--data", str(self.folder), *self.arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log,
             env={**os.environ, **(self.environment or {})})
-        told = b""
+        told, began = b"", self.log.tell()
         deadline = time.monotonic() + 30 * SLOWER
         os.set_blocking(self.process.stdout.fileno(), False)
         while time.monotonic() < deadline:
             told += self.process.stdout.read() or b""
-            url = re.search(rb"https://[^\s/:]+:(\d+)(/\S*)?", told)
+            # A public URL says nothing of the port that is listened on; the log does.
+            url = re.search(rb"listening on \S+:(\d+)\n", self.log_path.read_bytes()[began:])
             ca = re.search(rb"CA: (\S+)\n", told)
             if url and ca:
                 break
