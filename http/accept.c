@@ -10,33 +10,13 @@
  */
 #include "http/accept.h"
 
+#include "http/quality.h"
 #include "http/token.h"
 #include "http/uri.h"
 
 enum { RANGE_CEILING = 256 }; /* what stands behind is not read */
 
 static const struct bytes any = { (const uint8_t *)"*", 1 };
-
-/* 0 to 3 decimals, in thousandths. */
-static bool read_q(struct bytes text, unsigned *ret)
-{
-    unsigned q, step = 100;
-
-    if (text.size == 0 || text.size > 5 || (text.data[0] != '0' && text.data[0] != '1'))
-        return false;
-    q = (unsigned)(text.data[0] - '0') * 1000;
-    if (text.size > 1 && text.data[1] != '.')
-        return false;
-    for (size_t i = 2; i < text.size; i++, step /= 10) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return false;
-        q += (unsigned)(text.data[i] - '0') * step;
-    }
-    if (q > 1000)
-        return false;
-    *ret = q;
-    return true;
-}
 
 static bool is_any(struct bytes text)
 {
@@ -61,7 +41,7 @@ static bool read_range(struct bytes element, struct arena *arena, struct accept_
     if (!media_type_parse(element, arena, &outer, &unread))
         return false;
     const struct bytes q = media_type_parameter(&outer, "q");
-    if (q.data && !read_q(q, &range.q))
+    if (q.data && !quality_read(q, &range.q))
         return false;
     range.type = outer.type;
     range.subtype = outer.subtype;
