@@ -45,7 +45,7 @@ bool error_tell(struct error *err, enum fault fault, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->told, sizeof err->told, format, args);
     va_end(args);
-    snprintf(err->detail, sizeof err->detail, "%s", err->told);
+    snprintf(err->detail, sizeof err->detail, "%.*s", (int)sizeof err->detail - 1, err->told);
     return false;
 }
 

@@ -28,7 +28,7 @@ enum fault {
 struct error {
     enum fault fault;
     char detail[240]; /* for the log only: no patient data, never sent to a client */
-    char told[200];   /* for the client too: names an attribute, header or limit; never a stored value */
+    char told[320];   /* for the client too: names an attribute, header or limit; never a stored value */
 };
 
 struct fault_info {

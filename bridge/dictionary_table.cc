@@ -112,3 +112,19 @@ extern "C" const struct dictionary_entry *dictionary_table_of_keyword(struct byt
 
     return at != by_keyword.end() && word(*at) == wanted ? &*at : nullptr;
 }
+
+extern "C" bool dictionary_vr_of_private(const char *creator, uint32_t tag, char ret_vr[3])
+try {
+    const DcmTagKey key(static_cast<Uint16>(tag >> 16), static_cast<Uint16>(tag & 0xFFFF));
+    const DcmDictEntry *entry = dcmDataDict.rdlock().findEntry(key, creator);
+
+    if (entry) {
+        memset(ret_vr, 0, 3);
+        strncpy(ret_vr, entry->getVR().getVRName(), 2);
+    }
+    dcmDataDict.rdunlock();
+    return entry != nullptr;
+} catch (...) {
+    dcmDataDict.rdunlock();
+    return false;
+}

@@ -25,6 +25,9 @@ MUST_USE bool dictionary_table_load(struct error *err);
 /* NULL: unknown. Private tags are never known; of repeating groups (50xx, 60xx) `tag` is the first one. */
 const struct dictionary_entry *dictionary_table_of_tag(uint32_t tag);
 const struct dictionary_entry *dictionary_table_of_keyword(struct bytes keyword);
+/* The VR of a private element, as DCMTK names it, by its creator (without padding, at most 64 bytes) and its
+ * tag as it stands in the data set; false: unknown. */
+bool dictionary_vr_of_private(const char *creator, uint32_t tag, char ret_vr[3]);
 
 GANTRY_C_END
 

@@ -14,10 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ZLIB_CONST
-#include <zlib.h>
-
 #include "base/file.h"
+#include "dicom/inflated.h"
 
 enum {
     INFLATED_CEILING = 64 * 1024 * 1024, /* of a deflated data set; what lies beyond can only be pixels */
@@ -40,65 +38,45 @@ static bool read_head(const char *path, struct data_set *into, struct error *err
         return error_set(err, FAULT_BUSY, "no memory for the head of a file");
     if (!file_read_at(into->fd, into->head, size, 0, err))
         return false;
-    into->source = (struct element_source){ into->head, size, into->fd, into->file_size };
+    into->source = (struct element_source){
+        .memory = into->head, .memory_size = size, .fd = into->fd, .size = into->file_size
+    };
     return part10_read(bytes_of(into->head, size), &into->part10, err);
 }
 
-/* One piece of the file through zlib. False: nothing more to come, for whatever reason. */
-static bool inflate_piece(z_stream *zlib, struct data_set *data_set, uint64_t *at, uint8_t *piece)
+static bool read_file(void *of, uint64_t offset, void *into, size_t size, struct error *err)
 {
-    struct error ignored = { 0 };
+    const struct data_set *data_set = of;
 
-    if (zlib->avail_in == 0) {
-        const uint64_t left = data_set->file_size - *at;
-        const size_t size = left < INFLATE_PIECE ? (size_t)left : INFLATE_PIECE;
-        if (size == 0 || !file_read_at(data_set->fd, piece, size, *at, &ignored))
-            return false;
-        *at += size;
-        zlib->next_in = piece;
-        zlib->avail_in = (uInt)size;
-    }
-    uint8_t *room = buffer_reserve(&data_set->inflated, INFLATE_PIECE);
-    if (!room)
-        return false;
-    zlib->next_out = room;
-    zlib->avail_out = INFLATE_PIECE;
-    const int outcome = inflate(zlib, Z_NO_FLUSH);
-    buffer_grew(&data_set->inflated, INFLATE_PIECE - zlib->avail_out);
-    return outcome == Z_OK || (outcome == Z_BUF_ERROR && zlib->avail_in == 0);
+    return file_read_at(data_set->fd, into, size, offset, err);
 }
 
-/* PS3.5 A.5: the data set is one raw deflate stream. A stream that breaks, or grows beyond the ceiling, is
- * taken up to there: whether that is enough is for the scan to say. */
-static bool inflate_elements(struct data_set *data_set, int window_bits, struct error *err)
-{
-    z_stream zlib = { 0 };
-    uint64_t at = data_set->part10.data_set;
-    uint8_t *piece = malloc(INFLATE_PIECE);
-
-    if (!piece || inflateInit2(&zlib, window_bits) != Z_OK) {
-        free(piece);
-        return error_set(err, FAULT_BUSY, "no memory to inflate a data set");
-    }
-    buffer_init(&data_set->inflated, INFLATED_CEILING);
-    while (inflate_piece(&zlib, data_set, &at, piece))
-        ;
-    inflateEnd(&zlib);
-    free(piece);
-    data_set->source = (struct element_source){ data_set->inflated.data, data_set->inflated.size, -1,
-                                                data_set->inflated.size };
-    return true;
-}
-
+/* A stream that breaks, or grows beyond the ceiling, is taken up to there: whether that is enough is for the
+ * scan to say. */
 static bool inflate_data_set(struct data_set *data_set, struct error *err)
 {
+    struct inflated *inflated = NULL;
+    struct error ignored = { 0 };
+    size_t size = 1;
+
     data_set->deflated = true;
-    if (!inflate_elements(data_set, -MAX_WBITS, err))
+    if (!inflated_open(read_file, data_set, data_set->part10.data_set, data_set->file_size, &inflated, err))
         return false;
-    if (data_set->inflated.size > 0)
-        return true;
-    buffer_done(&data_set->inflated);
-    return inflate_elements(data_set, MAX_WBITS, err); /* some wrap it as zlib does */
+    buffer_init(&data_set->inflated, INFLATED_CEILING);
+    while (size > 0) {
+        uint8_t *room = buffer_reserve(&data_set->inflated, INFLATE_PIECE);
+
+        if (!room || !inflated_read(inflated, room, INFLATE_PIECE, &size, &ignored))
+            break;
+        buffer_grew(&data_set->inflated, size);
+    }
+    data_set->inflated_whole = size == 0;
+    inflated_close(inflated);
+    data_set->source = (struct element_source){ .memory = data_set->inflated.data,
+                                                .memory_size = data_set->inflated.size,
+                                                .fd = -1,
+                                                .size = data_set->inflated.size };
+    return true;
 }
 
 static enum dataset_encoding encoding_of(enum transfer_syntax syntax)

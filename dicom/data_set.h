@@ -21,6 +21,8 @@ struct data_set {
     struct part10 part10;
     bool deflated; /* offsets below count in the inflated data set, which `inflated` holds */
     struct buffer inflated;
+    bool
+        inflated_whole; /* up to the stream's own end; else to a break in it, or to where it grew too large */
     struct element_source source;
     enum dataset_encoding encoding;
     struct element_skeleton skeleton;

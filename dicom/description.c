@@ -199,6 +199,22 @@ static uint64_t frame_bits(const struct description *found, uint32_t pixel_tag)
     return pixel_shape_frame_bytes(&shape) * 8;
 }
 
+/* Offsets of frames in a deflated file count in its inflated data set. */
+static void place_inflated_frames(const struct data_set *data_set, uint32_t frames, struct description *found)
+{
+    const struct element_skeleton *skeleton = &data_set->skeleton;
+    uint64_t available = skeleton->pixel_size;
+
+    if (skeleton->pixel_size == UINT32_MAX) /* fragments: not in this transfer syntax */
+        return;
+    if (data_set->inflated_whole && available > data_set->inflated.size - skeleton->pixel_value)
+        available = data_set->inflated.size - skeleton->pixel_value;
+    found->frames = frame_table_of_native(FRAMES_NATIVE, skeleton->pixel_value,
+                                          frame_bits(found, skeleton->pixel_tag), frames, available);
+    if (frame_table_count(found->frames) < frames)
+        found->warning_reason = WARNING_RULE_BROKEN;
+}
+
 static bool read_frames(struct reading *reading, struct description *found, struct error *err)
 {
     const struct data_set *data_set = &reading->data_set;
@@ -207,8 +223,12 @@ static bool read_frames(struct reading *reading, struct description *found, stru
 
     if (!read_shape(reading, &found->shape, err) || !read_frame_count(reading, &frames, err))
         return false;
-    if (!skeleton->has_pixel_data || data_set->deflated || skeleton->pixel_size == 0)
+    if (!skeleton->has_pixel_data || skeleton->pixel_size == 0)
         return true;
+    if (data_set->deflated) {
+        place_inflated_frames(data_set, frames, found);
+        return true;
+    }
     if (!read_value(reading, TAG_EXTENDED_OFFSET_TABLE, &reading->offsets, err) ||
         !read_value(reading, TAG_EXTENDED_OFFSET_TABLE_LENGTHS, &reading->lengths, err))
         return false;
@@ -237,7 +257,7 @@ static bool read_frames(struct reading *reading, struct description *found, stru
 /* Where the pixel data element ends, so that nobody walks its fragments twice; 0: not known. */
 static uint64_t pixels_end(const struct description *found)
 {
-    if (!found->frames)
+    if (!found->frames || found->syntax == SYNTAX_DEFLATED_LE)
         return 0;
     const struct extent value = frame_table_value(found->frames);
     const enum frame_kind kind = frame_table_kind(found->frames);

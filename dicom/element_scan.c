@@ -34,6 +34,7 @@ struct level {
 
 struct scan {
     const struct element_source *source;
+    struct element_visitor *visitor; /* or NULL */
     enum dataset_encoding encoding;
     uint64_t at;
     uint32_t elements;
@@ -71,7 +72,9 @@ static const uint8_t *bytes_at(struct scan *scan, uint64_t at, size_t size, stru
         /* Small steps once values are skipped: a far jump is no reason to read 64 KiB for eight bytes. */
         const size_t piece =
             scan->elements > 0 && at > scan->window_at + 2 * WINDOW_BYTES && wanted > 4096 ? 4096 : wanted;
-        if (!file_read_at(source->fd, scan->window, piece, at, err)) {
+        const bool read = source->read ? source->read(source->reader, at, scan->window, piece, err)
+                                       : file_read_at(source->fd, scan->window, piece, at, err);
+        if (!read) {
             scan->window_size = 0;
             return NULL;
         }
@@ -154,6 +157,48 @@ static bool enter(struct scan *scan, enum level_kind kind, uint32_t length, bool
     return true;
 }
 
+static struct element_event event_of(const struct scan *scan, const struct level *level,
+                                     const struct header *header, uint64_t value)
+{
+    struct element_event event = {
+        .tag = header->tag,
+        .length = header->length,
+        .value = value,
+        .depth = (uint32_t)scan->depth,
+        .implicit = level->implicit,
+    };
+
+    memcpy(event.vr, header->vr, sizeof header->vr);
+    return event;
+}
+
+static bool tell_element(struct scan *scan, const struct level *level, const struct header *header,
+                         uint64_t value, struct error *err)
+{
+    if (!scan->visitor)
+        return true;
+    const struct element_event event = event_of(scan, level, header, value);
+    return scan->visitor->element(scan->visitor, &event, err);
+}
+
+/* Into a sequence, an item or fragments whose content begins at scan->at. */
+static bool descend(struct scan *scan, const struct level *level, const struct header *header,
+                    enum level_kind kind, bool implicit, struct error *err)
+{
+    if (scan->visitor) {
+        const struct element_event event = event_of(scan, level, header, scan->at);
+        if (!scan->visitor->begin(scan->visitor, &event, kind == LEVEL_FRAGMENTS, err))
+            return false;
+    }
+    return enter(scan, kind, header->length, implicit, err);
+}
+
+static bool ascend(struct scan *scan, struct error *err)
+{
+    scan->depth--;
+    return !scan->visitor || scan->visitor->end(scan->visitor, (uint32_t)scan->depth, err);
+}
+
 /* Where the innermost level of known length ends; values must not go beyond. */
 static uint64_t room_end(const struct scan *scan)
 {
@@ -205,8 +250,7 @@ static bool scan_element(struct scan *scan, struct error *err)
         scan->at += header.size;
         if (scan->depth == 1)
             return broken(scan, "an item's end outside an item", err);
-        scan->depth--;
-        return true;
+        return ascend(scan, err);
     }
     if (header.tag >> 16 == 0xFFFE)
         return broken(scan, "a delimiter among elements", err);
@@ -216,18 +260,18 @@ static bool scan_element(struct scan *scan, struct error *err)
     const uint64_t value = scan->at + header.size;
     if (is_sequence(&header, level.implicit)) {
         scan->at = value;
-        return enter(scan, LEVEL_ITEMS, header.length, level.implicit, err);
+        return descend(scan, &level, &header, LEVEL_ITEMS, level.implicit, err);
     }
     if (header.length == UNDEFINED_LENGTH) {
         const bool unknown = level.implicit || memcmp(header.vr, "UN", 2) == 0;
         scan->at = value;
         /* PS3.5 6.2.2 note: UN of undefined length; all else is pixels in fragments. */
-        return enter(scan, unknown ? LEVEL_ITEMS : LEVEL_FRAGMENTS, header.length, unknown, err);
+        return descend(scan, &level, &header, unknown ? LEVEL_ITEMS : LEVEL_FRAGMENTS, unknown, err);
     }
     if (header.length > room_end(scan) || value > room_end(scan) - header.length)
         return broken(scan, "a value longer than what is left", err);
     scan->at = value + header.length;
-    return true;
+    return tell_element(scan, &level, &header, value, err);
 }
 
 static bool scan_item(struct scan *scan, struct error *err)
@@ -240,19 +284,18 @@ static bool scan_item(struct scan *scan, struct error *err)
     if (header.tag != ITEM && header.tag != SEQUENCE_END)
         return broken(scan, "no item in a sequence", err);
     scan->at += header.size;
-    if (header.tag == SEQUENCE_END) {
-        scan->depth--;
-        return true;
-    }
+    if (header.tag == SEQUENCE_END)
+        return ascend(scan, err);
     if (header.length != UNDEFINED_LENGTH &&
         (header.length > room_end(scan) || scan->at > room_end(scan) - header.length))
         return broken(scan, "an item longer than what is left", err);
     if (level.kind == LEVEL_ITEMS)
-        return enter(scan, LEVEL_ELEMENTS, header.length, level.implicit, err);
+        return descend(scan, &level, &header, LEVEL_ELEMENTS, level.implicit, err);
     if (header.length == UNDEFINED_LENGTH)
         return broken(scan, "a fragment of undefined length", err);
+    const uint64_t value = scan->at;
     scan->at += header.length;
-    return true;
+    return tell_element(scan, &level, &header, value, err);
 }
 
 static bool is_pixel_tag(uint32_t tag)
@@ -285,7 +328,8 @@ static bool scan_run(struct scan *scan, bool stop_at_pixels, struct header *ret_
         const struct level level = scan->levels[scan->depth - 1];
 
         if (scan->depth > 1 && level.end != NO_END && scan->at >= level.end) {
-            scan->depth--;
+            if (!ascend(scan, err))
+                return false;
             continue;
         }
         if (scan->depth == 1) {
@@ -317,6 +361,7 @@ static struct scan *scan_new(const struct element_source *source, enum dataset_e
     if (!scan)
         return NULL;
     scan->source = source;
+    scan->visitor = NULL;
     scan->encoding = encoding;
     scan->at = from;
     scan->elements = 0;
@@ -351,6 +396,21 @@ bool element_scan(const struct element_source *source, uint64_t from, enum datas
     }
     *ret = found;
     return true;
+}
+
+bool element_walk(const struct element_source *source, uint64_t from, enum dataset_encoding encoding,
+                  struct element_visitor *visitor, struct error *err)
+{
+    SCOPED(scan) struct scan *scan = scan_new(source, encoding, from);
+    struct header unused;
+
+    if (!scan)
+        return error_set(err, FAULT_BUSY, "no memory to walk a data set");
+    error_clear(err);
+    if (from > source->size)
+        return broken(scan, "no data set", err);
+    scan->visitor = visitor;
+    return scan_run(scan, false, &unused, err);
 }
 
 /* Behind the pixel data: its length says where, or the items do. */

@@ -19,12 +19,14 @@ enum {
 };
 
 /* Where bytes come from: the first `memory_size` bytes also lie in memory, the rest (if any) in the file
- * `fd`. */
+ * `fd`, or, when there is a `read`, are read by that. */
 struct element_source {
     const uint8_t *memory;
     uint64_t memory_size;
     int fd;
     uint64_t size;
+    bool (*read)(void *reader, uint64_t offset, void *into, size_t size, struct error *err);
+    void *reader;
 };
 
 struct element_skeleton {
@@ -40,6 +42,28 @@ struct element_skeleton {
  * wait. */
 MUST_USE bool element_scan(const struct element_source *source, uint64_t from, enum dataset_encoding encoding,
                            struct element_skeleton *ret, struct error *err);
+/* What a walk passes, in the order of the bytes. Those of the data set have the depth 1, those of an item in
+ * a sequence of it 3. */
+struct element_event {
+    uint32_t tag;    /* of an item: FFFE,E000 */
+    char vr[3];      /* as it stands there; "" where the level has none */
+    uint32_t length; /* as it stands there; UINT32_MAX: undefined */
+    uint64_t value;  /* where the value begins, from the start of the source */
+    uint32_t depth;
+    bool implicit; /* no VRs here and little endian, whatever the encoding of the data set: an UN sequence */
+};
+/* Called by the walk; false with an error ends it. `begin` is a sequence, an item or pixels in fragments,
+ * `end` the end of it; an item of fragments is an `element`. */
+struct element_visitor {
+    bool (*element)(struct element_visitor *visitor, const struct element_event *event, struct error *err);
+    bool (*begin)(struct element_visitor *visitor, const struct element_event *event, bool fragments,
+                  struct error *err);
+    bool (*end)(struct element_visitor *visitor, uint32_t depth, struct error *err);
+};
+/* Walks all the data set from `from` to its end, with the limits and decisions of element_scan. NOT_DICOM
+ * where it is broken: what was passed before has been told. May wait. */
+MUST_USE bool element_walk(const struct element_source *source, uint64_t from, enum dataset_encoding encoding,
+                           struct element_visitor *visitor, struct error *err);
 /* The elements behind the pixel data that `skeleton` tells of. False when there are none, or when they are
  * not sound and ascending: the field has garbage there (2.4 MB of zeros in one real file), and none of that
  * is a reason to refuse an image. `pixels_end`: where the pixel data element ends if the caller knows, else

@@ -546,10 +546,10 @@ static bool scan_element(struct reader *reader, const struct frame_scan *scan, s
     if (items)
         return scan_fragments(reader, scan, element.value, element.value + available, ret, err);
     /* Samples of 8 bits and fewer are swapped only where they lie in words (OW); wider ones always, also
-     * where OB stands wrongly. Words that hold parts of two frames cannot be swapped by frame: then none is
+     * where OB stands wrongly. Words that hold bits of two frames cannot be swapped by frame: then none is
      * given. */
     const bool swapped = scan->big_endian && (!element.bytes_vr || scan->bits_allocated > 8);
-    const uint32_t frames = swapped && scan->frame_bits % 16 ? 0 : scan->frames;
+    const uint32_t frames = swapped && scan->frame_bits % 8 ? 0 : scan->frames;
     *ret = frame_table_of_native(swapped ? FRAMES_NATIVE_BIG : FRAMES_NATIVE, element.value, scan->frame_bits,
                                  frames, available);
     return true;

@@ -1,20 +1,21 @@
 /* handlers/frames_body.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Frames of one instance as a response body. Most are sent as they lie in the file; native ones that are big
- * endian or do not begin on a byte are put right in a block first, on a worker.
+ * Frames of one instance as a response body. Most are sent as they lie in the file; the others are put right
+ * while they are sent (big endian, deflated), or made in memory first (bits, what a codec makes), by workers.
  */
 #include "handlers/frames_body.h"
 
 #include <inttypes.h>
 
 #include "base/number.h"
-#include "codec/codec.h"
 #include "handlers/links.h"
+#include "handlers/made_frame.h"
 #include "handlers/parts_body.h"
 
 struct frame_parts {
     struct parts parts; /* first: the two are one */
+    const struct service *service;
     const struct instance_record *record;
     const struct frame_list *wanted; /* NULL: the whole value of native pixel data */
     const struct offer *offer;
@@ -48,9 +49,6 @@ bool frames_exist(const struct instance_record *record, struct error *err)
 {
     if (record->frames)
         return true;
-    if (record->syntax == SYNTAX_DEFLATED_LE && record->shape.rows > 0)
-        return error_tell(err, FAULT_NOT_ACCEPTABLE,
-                          "The data set is deflated; its pixel data cannot be sent.");
     return error_tell(err, FAULT_NOT_FOUND, "The instance has no pixel data.");
 }
 
@@ -59,11 +57,16 @@ static const struct frame_parts *of_parts(const struct parts *parts)
     return (const struct frame_parts *)parts;
 }
 
-static bool is_converted(const struct frame_table *table)
+/* Decoded, colours with fewer samples than pixels become whole ones (codec_decode); encoded, nobody can tell. */
+static uint64_t made_size(const struct frame_parts *all)
 {
-    const enum frame_kind kind = frame_table_kind(table);
+    struct pixel_shape shape = all->record->shape;
 
-    return kind == FRAMES_NATIVE_BIG || kind == FRAMES_NATIVE_BITS;
+    if (all->offer->syntax != SYNTAX_EXPLICIT_LE)
+        return BODY_SIZE_UNKNOWN;
+    if (shape.photometric == YBR_FULL_422 || shape.photometric == YBR_PARTIAL_420)
+        shape.photometric = RGB;
+    return pixel_shape_frame_bytes(&shape);
 }
 
 static void describe_frame(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret)
@@ -79,9 +82,11 @@ static void describe_frame(const struct parts *parts, size_t n, struct arena *sc
         .transfer_syntax = all->offer->transfer_syntax,
         .location = all->location_or_null,
         .generation = all->record->generation,
-        .size = is_converted(table) ? bits / 8 + (bits % 8 != 0) : frame_table_frame_bytes(table, frame),
-        .converted = is_converted(table),
+        .size = bits ? bits / 8 + (bits % 8 != 0) : frame_table_frame_bytes(table, frame),
+        .made = all->offer->way == OFFER_MADE || !stored_frame_lies_ready(all->record),
     };
+    if (all->offer->way == OFFER_MADE)
+        ret->size = made_size(all);
     if (!ret->location)
         ret->location =
             link_to(scratch, all->base, &all->record->key, arena_printf(scratch, "/frames/%" PRIu32, frame));
@@ -97,31 +102,18 @@ static struct extent extent_of_frame(const struct parts *parts, size_t n, uint32
     return frame_table_extent(all->record->frames, all->wanted->frames[n], extent_index);
 }
 
-/* OB pixels of big endian files do not reach this: the frame table calls them native (PS3.5 7.3). */
-static unsigned swapped_bits(const struct instance_record *record)
-{
-    return record->shape.bits_allocated > 16 ? record->shape.bits_allocated : 16;
-}
-
-static bool convert_frame(const struct parts *parts, size_t n, struct store_reader *reader,
-                          struct block **ret, struct error *err)
+static bool make_frame(const struct parts *parts, size_t n, struct store_reader *reader,
+                       struct arena *scratch, struct body_source **ret, struct error *err)
 {
     const struct frame_parts *all = of_parts(parts);
-    const struct frame_table *table = all->record->frames;
-    const uint64_t bits = frame_table_frame_bits(table), size = bits / 8 + (bits % 8 != 0);
     const uint32_t frame = all->wanted->frames[n];
-    const unsigned bit_offset = frame_table_bit_offset(table, frame);
-    struct block *stored = NULL;
+    struct block *block = NULL;
 
-    if (!parts_body_gather(parts, n, 1, (bit_offset + bits + 7) / 8, reader, &stored, err))
+    if (all->offer->way != OFFER_MADE)
+        return stored_frame_body(all->record, frame, reader, scratch, ret, err);
+    if (!made_frame(all->service, all->record, frame, all->offer->syntax, reader, &block, err))
         return false;
-    uint8_t *room = block_room(stored, NULL);
-    if (frame_table_kind(table) == FRAMES_NATIVE_BIG)
-        codec_swap_bytes(room, (size_t)size, swapped_bits(all->record));
-    else /* to the left within the same bytes: each is written after it was read */
-        codec_shift_bits(bytes_of(room, (size_t)((bit_offset + bits + 7) / 8)), bit_offset, bits, room);
-    block_seal(stored, (size_t)size);
-    *ret = stored;
+    *ret = body_of_block(scratch, block);
     return true;
 }
 
@@ -133,7 +125,8 @@ bool frames_body(const struct service *service, const struct request *request,
     struct frame_parts *all = arena_alloc(request->arena, sizeof(*all));
 
     *all = (struct frame_parts){
-        .parts = { wanted->count, describe_frame, extent_of_frame, convert_frame },
+        .parts = { wanted->count, describe_frame, extent_of_frame, make_frame },
+        .service = service,
         .record = record,
         .wanted = wanted,
         .offer = offer,
@@ -141,6 +134,13 @@ bool frames_body(const struct service *service, const struct request *request,
         .location_or_null = location_or_null,
     };
     return parts_body(service, request, &all->parts, boundary, ret, err);
+}
+
+/* Bits are sent as one run, so they stay where they are. */
+static bool is_as_it_lies(const struct instance_record *record)
+{
+    return stored_frame_lies_ready(record) ||
+           (frame_table_kind(record->frames) == FRAMES_NATIVE_BITS && record->syntax != SYNTAX_DEFLATED_LE);
 }
 
 static void describe_pixels(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret)
@@ -156,7 +156,7 @@ static void describe_pixels(const struct parts *parts, size_t n, struct arena *s
         .generation = all->record->generation,
         .size = frame_table_value(all->record->frames).size,
         .extents = 1,
-        .converted = frame_table_kind(all->record->frames) == FRAMES_NATIVE_BIG,
+        .made = !is_as_it_lies(all->record),
     };
 }
 
@@ -167,19 +167,11 @@ static struct extent extent_of_pixels(const struct parts *parts, size_t n, uint3
     return frame_table_value(of_parts(parts)->record->frames);
 }
 
-static bool convert_pixels(const struct parts *parts, size_t n, struct store_reader *reader,
-                           struct block **ret, struct error *err)
+static bool make_pixels(const struct parts *parts, size_t n, struct store_reader *reader,
+                        struct arena *scratch, struct body_source **ret, struct error *err)
 {
-    const struct instance_record *record = of_parts(parts)->record;
-    const uint64_t size = frame_table_value(record->frames).size;
-    struct block *stored = NULL;
-
-    if (!parts_body_gather(parts, n, 1, size, reader, &stored, err))
-        return false;
-    codec_swap_bytes(block_room(stored, NULL), (size_t)size, swapped_bits(record));
-    block_seal(stored, (size_t)size);
-    *ret = stored;
-    return true;
+    (void)n;
+    return stored_pixels_body(of_parts(parts)->record, reader, scratch, ret, err);
 }
 
 bool pixels_body(const struct service *service, const struct request *request,
@@ -189,7 +181,7 @@ bool pixels_body(const struct service *service, const struct request *request,
     struct frame_parts *all = arena_alloc(request->arena, sizeof(*all));
 
     *all = (struct frame_parts){
-        .parts = { 1, describe_pixels, extent_of_pixels, convert_pixels },
+        .parts = { 1, describe_pixels, extent_of_pixels, make_pixels },
         .record = record,
         .offer = offer,
         .base = request->public_base,

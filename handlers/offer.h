@@ -1,7 +1,14 @@
 /* handlers/offer.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * What could be answered with, weighed against what the client accepts (PS3.18 8.7.8).
+ * What could be answered with, weighed against what the client accepts (PS3.18 8.7.8). One table for all of
+ * Retrieve: offer.c has its lines.
+ *
+ * An offer says what its bytes are (media type and transfer syntax, which is what the label says) and how
+ * they come to be (`way`). The stored bytes stand first, so whatever else the client would take as gladly,
+ * they are what it gets. What a codec can make is asked of codec_can, once a syntax; a syntax that codec/
+ * learns is on offer everywhere without a change here. Whoever sends an OFFER_MADE frame gets its bytes from
+ * made_frame() (handlers/made_frame.h) and from nowhere else.
  */
 #ifndef GANTRY_HANDLERS_OFFER_H
 #define GANTRY_HANDLERS_OFFER_H
@@ -14,15 +21,23 @@
 #include "http/request.h"
 #include "storage/instance_record.h"
 
+enum offer_way {
+    OFFER_STORED,    /* the stored bytes; native frames in little endian and from their first bit on */
+    OFFER_REWRITTEN, /* an instance whose data set is written anew as Explicit VR LE, pixels as they are */
+    OFFER_MADE,      /* pixels are decoded, and encoded where `syntax` is a compressed one */
+};
+
 /* One way to send a thing. The texts are borrowed: from a table, from an arena or from an instance record. */
 struct offer {
     const char *media_type;      /* of the part, or of the body when there is but one */
     const char *transfer_syntax; /* UID; NULL: the notion does not apply */
-    bool is_default;             /* also meant by a range that names no transfer syntax */
+    enum offer_way way;
+    enum transfer_syntax syntax; /* that of the UID */
+    unsigned meant_by;           /* enum accept_meant: which ranges that do not name it mean it too */
     bool is_alias;               /* an old name of the media type: answered when asked for, not advertised */
 };
 
-enum { OFFERS_MOST = 12 };
+enum { OFFERS_MOST = 64 };
 
 /* In order of preference: the first of equally accepted ones is sent (NEG-06). */
 struct offers {
@@ -30,14 +45,17 @@ struct offers {
     size_t count;
 };
 
+/* A thing that is sent as it is stored and under one name; `transfer_syntax_or_null` as the default of it. */
 void offers_add(struct offers *offers, const char *media_type, const char *transfer_syntax_or_null,
                 bool is_default);
 
-/* Frames of pixel data stored so, as bulk data. `syntax_uid` must outlive the offers. */
-void offers_of_frames(struct offers *offers, enum transfer_syntax syntax, const char *syntax_uid,
-                      enum frame_kind kind);
-/* A whole instance stored so, as application/dicom. None where it may not leave as it is stored (GEN-08). */
-void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, const char *syntax_uid);
+/* Frames, or all of the pixel data, of this record as bulk data. The record must outlive the offers. */
+void offers_of_frames(struct offers *offers, const struct instance_record *record);
+/* A whole instance stored so, as application/dicom; `shape`: of its pixels, or NULL where it is not known,
+ * and then nothing is decoded. Implicit and big endian never leave as they are stored (GEN-08), deflated only
+ * by name. `syntax_uid` must outlive the offers. */
+void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, const char *syntax_uid,
+                        const struct pixel_shape *shape_or_null);
 
 struct choice {
     const struct offer *offer; /* points into the offers */

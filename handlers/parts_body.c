@@ -7,8 +7,11 @@
  *   │  part 0: a frame in two      ││  part 1: a frame  │   │ --b--  │
  *   └────────┴──────────┴──────────┘└────────┴──────────┘   └────────┘
  *
- * The text of the head under way lives in a scratch arena that ends with its part; an answer with one part,
- * the usual one, does without.
+ * The text of the head under way, and what a part that is made needs, live in a scratch arena that ends with
+ * the part; an answer with one part, the usual one, does without. A part whose size only its making tells is
+ * made before its head is written:
+ *
+ *   [MAKE ─►] TEXT ─► DATA ─► next part, or the tail's TEXT ─► END
  */
 #include "handlers/parts_body.h"
 
@@ -16,7 +19,7 @@
 
 #include "http/multipart_writer.h"
 
-enum stage { STAGE_TEXT, STAGE_DATA, STAGE_END };
+enum stage { STAGE_MAKE, STAGE_TEXT, STAGE_DATA, STAGE_END };
 
 struct parts_source {
     struct body_source source; /* first: the two are one */
@@ -31,10 +34,10 @@ struct parts_source {
     size_t n; /* the part under way */
     struct part part;
     uint32_t extent_index;
-    struct extent left;  /* of the extent under way */
-    struct block *block; /* the bytes of a converted part */
-    struct bytes block_left;
-    uint64_t passed; /* bytes of a converted part that went out or were skipped */
+    struct extent left;       /* of the extent under way */
+    struct body_source *made; /* the bytes of a part that is made, once they are wanted */
+    uint64_t passed;          /* bytes of such a part that went out or were skipped */
+    uint64_t behind;          /* how many of them `made` has still to skip */
 
     struct store_reader *reader;
     uint64_t reader_generation;
@@ -44,9 +47,8 @@ static void parts_source_close(void *closed)
 {
     struct parts_source *source = closed;
 
-    store_reader_close(source->reader);
-    block_unref(source->block);
     arena_release(&source->own_scratch);
+    store_reader_close(source->reader);
 }
 
 static struct bytes part_head(const struct parts_source *source, size_t n, const struct part *part)
@@ -59,14 +61,14 @@ static struct bytes part_head(const struct parts_source *source, size_t n, const
 
 static void begin_part(struct parts_source *source, size_t n)
 {
-    block_unref(TAKE(source->block));
+    source->made = NULL;
     if (source->scratch == &source->own_scratch)
         arena_release(&source->own_scratch);
     source->n = n;
     source->stage = STAGE_TEXT;
     source->extent_index = 0;
     source->left = (struct extent){ 0, 0 };
-    source->passed = 0;
+    source->passed = source->behind = 0;
     if (n == source->parts->count) {
         source->in_tail = true;
         source->text =
@@ -74,7 +76,10 @@ static void begin_part(struct parts_source *source, size_t n)
         return;
     }
     source->parts->describe(source->parts, n, source->scratch, &source->part);
-    source->text = part_head(source, n, &source->part);
+    if (source->part.size == BODY_SIZE_UNKNOWN)
+        source->stage = STAGE_MAKE;
+    else
+        source->text = part_head(source, n, &source->part);
 }
 
 static bool reader_at_part(struct parts_source *source, enum patience patience, struct error *err)
@@ -110,23 +115,55 @@ static bool read_extents(struct parts_source *source, uint8_t *into, size_t capa
     return true;
 }
 
-static bool read_converted(struct parts_source *source, uint8_t *into, size_t capacity,
-                           enum patience patience, size_t *ret_size, struct error *err)
+/* Files are open, the bytes of a part that is made at hand. */
+static bool make_part(struct parts_source *source, enum patience patience, struct error *err)
 {
-    if (!source->block) {
-        if (patience == MUST_NOT_WAIT)
-            return error_set(err, FAULT_WOULD_WAIT, "converting a part");
-        if (!source->parts->convert(source->parts, source->n, source->reader, &source->block, err))
-            return false;
-        source->block_left = bytes_from(block_bytes(source->block), (size_t)source->passed);
-    }
-    const size_t size = source->block_left.size < capacity ? source->block_left.size : capacity;
-    if (size > 0)
-        memcpy(into, source->block_left.data, size);
-    source->block_left = bytes_from(source->block_left, size);
-    source->passed += size;
-    *ret_size = size;
+    if (!reader_at_part(source, patience, err))
+        return false;
+    if (!source->part.made || source->made)
+        return true;
+    if (patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "making a part");
+    if (!source->parts->make(source->parts, source->n, source->reader, source->scratch, &source->made, err))
+        return false;
+    if (source->part.size == BODY_SIZE_UNKNOWN)
+        source->part.size = source->made->size;
+    source->behind = source->passed;
     return true;
+}
+
+static bool read_made(struct parts_source *source, uint8_t *into, size_t capacity, enum patience patience,
+                      size_t *ret_size, struct error *err)
+{
+    const uint64_t whole = source->part.size;
+
+    if (whole != BODY_SIZE_UNKNOWN && capacity > whole - source->passed)
+        capacity = (size_t)(whole - source->passed);
+    *ret_size = 0;
+    if (capacity == 0)
+        return true;
+    while (source->behind > 0) {
+        uint64_t skipped = 0;
+        if (!body_skip(source->made, source->behind, patience, &skipped, err))
+            return false;
+        if (skipped == 0)
+            return error_set(err, FAULT_INTERNAL, "%" PRIu64 " bytes to skip in a part's rest",
+                             source->behind);
+        source->behind -= skipped;
+    }
+    if (!source->made->read(source->made, into, capacity, patience, ret_size, err))
+        return false;
+    if (*ret_size == 0 && whole != BODY_SIZE_UNKNOWN)
+        return error_set(err, FAULT_INTERNAL, "a part of %" PRIu64 " bytes ends after %" PRIu64, whole,
+                         source->passed);
+    source->passed += *ret_size;
+    return true;
+}
+
+static bool while_sending(const struct parts_source *source, struct error *err)
+{
+    return error_while(err, "sending part %zu of %zu, generation %" PRIu64, source->n + 1,
+                       source->parts->count, source->part.generation);
 }
 
 /* One piece: of a text, of an extent, or nothing but the step to the next stage. */
@@ -134,6 +171,12 @@ static bool read_piece(struct parts_source *source, uint8_t *into, size_t capaci
                        size_t *ret_size, struct error *err)
 {
     *ret_size = 0;
+    if (source->stage == STAGE_MAKE) {
+        if (!make_part(source, patience, err))
+            return while_sending(source, err);
+        source->text = part_head(source, source->n, &source->part);
+        source->stage = STAGE_TEXT;
+    }
     if (source->stage == STAGE_TEXT) {
         const size_t size = source->text.size < capacity ? source->text.size : capacity;
         if (size > 0)
@@ -144,10 +187,9 @@ static bool read_piece(struct parts_source *source, uint8_t *into, size_t capaci
             source->stage = source->in_tail ? STAGE_END : STAGE_DATA;
         return true;
     }
-    if (!reader_at_part(source, patience, err) || !(source->part.converted ? read_converted : read_extents)(
-                                                      source, into, capacity, patience, ret_size, err))
-        return error_while(err, "sending part %zu of %zu, generation %" PRIu64, source->n + 1,
-                           source->parts->count, source->part.generation);
+    if (!make_part(source, patience, err) ||
+        !(source->part.made ? read_made : read_extents)(source, into, capacity, patience, ret_size, err))
+        return while_sending(source, err);
     if (*ret_size == 0)
         begin_part(source, source->n + 1);
     return true;
@@ -175,7 +217,7 @@ static bool parts_source_read(struct body_source *body, void *into, size_t capac
 }
 
 /* Whole parts are passed over by their size alone: a range at the end of a series reads nothing of its
- * beginning. */
+ * beginning. Only of a body whose size is known: nobody skips in another. */
 static bool parts_source_skip(struct body_source *body, uint64_t size, enum patience patience,
                               uint64_t *ret_skipped, struct error *err)
 {
@@ -193,13 +235,11 @@ static bool parts_source_skip(struct body_source *body, uint64_t size, enum pati
             total += step;
             if (source->text.size == 0)
                 source->stage = source->in_tail ? STAGE_END : STAGE_DATA;
-        } else if (source->part.converted) {
-            /* The bytes are not there yet: `passed` is taken off once they are. */
+        } else if (source->part.made) {
             const uint64_t left = source->part.size - source->passed;
             const uint64_t step = left < wanted ? left : wanted;
             source->passed += step;
-            if (source->block)
-                source->block_left = bytes_from(source->block_left, (size_t)step);
+            source->behind += source->made ? step : 0;
             total += step;
             if (step == left)
                 begin_part(source, source->n + 1);
@@ -224,10 +264,32 @@ static uint64_t measure(struct parts_source *source)
 
     for (size_t n = 0; n <= source->parts->count; n++) {
         begin_part(source, n);
+        if (source->stage == STAGE_MAKE) {
+            size = BODY_SIZE_UNKNOWN;
+            break;
+        }
         size += source->text.size + (n < source->parts->count ? source->part.size : 0);
     }
     source->in_tail = false;
     return size;
+}
+
+/* A part alone knows its size once it is made. */
+static bool measure_one(struct parts_source *source, const struct request *request, struct error *err)
+{
+    begin_part(source, 0);
+    if (source->stage == STAGE_MAKE) {
+        if (!make_part(source, request->patience, err))
+            return while_sending(source, err);
+        source->text = part_head(source, 0, &source->part);
+        source->stage = STAGE_TEXT;
+    }
+    source->source.size = source->part.size;
+    if (source->part.size != BODY_SIZE_UNKNOWN)
+        source->source.size +=
+            source->text.size +
+            (source->boundary.data ? multipart_tail(request->arena, source->boundary).size : 0);
+    return true;
 }
 
 bool parts_body(const struct service *service, const struct request *request, const struct parts *parts,
@@ -245,9 +307,8 @@ bool parts_body(const struct service *service, const struct request *request, co
     arena_defer(request->arena, parts_source_close, source);
 
     if (parts->count == 1) {
-        begin_part(source, 0);
-        source->source.size = source->part.size + source->text.size +
-                              (boundary.data ? multipart_tail(request->arena, boundary).size : 0);
+        if (!measure_one(source, request, err))
+            return false;
     } else {
         source->source.size = measure(source);
         begin_part(source, 0);
@@ -255,35 +316,5 @@ bool parts_body(const struct service *service, const struct request *request, co
     if (!reader_at_part(source, request->patience, err))
         return false;
     *ret = &source->source;
-    return true;
-}
-
-bool parts_body_gather(const struct parts *parts, size_t n, uint32_t extents, uint64_t size,
-                       struct store_reader *reader, struct block **ret, struct error *err)
-{
-    struct block *block = NULL;
-    size_t filled = 0;
-
-    if (size > SIZE_MAX / 2)
-        return error_set(err, FAULT_TOO_LARGE, "%" PRIu64 " bytes in one block", size);
-    if (!block_take((size_t)size, &block, err))
-        return false;
-    for (uint32_t i = 0; i < extents; i++) {
-        const struct extent extent = parts->extent(parts, n, i);
-
-        if (extent.size > size - filled)
-            break;
-        if (!store_reader_read(reader, extent.offset, block_room(block, NULL) + filled, (size_t)extent.size,
-                               MAY_WAIT, err)) {
-            block_unref(block);
-            return false;
-        }
-        filled += (size_t)extent.size;
-    }
-    if (filled != size) {
-        block_unref(block);
-        return error_set(err, FAULT_CORRUPT_PIXELS, "%zu of %" PRIu64 " bytes in the extents", filled, size);
-    }
-    *ret = block;
     return true;
 }

@@ -15,9 +15,9 @@ struct part {
     const char *media_type, *transfer_syntax; /* the latter may be NULL */
     const char *location;
     uint64_t generation; /* the file */
-    uint64_t size;       /* bytes that are sent */
-    uint32_t extents;    /* pieces of the file, in order */
-    bool converted;      /* the pieces are not sent as they lie there: `convert` makes the bytes */
+    uint64_t size; /* bytes that are sent; of a part that is made also BODY_SIZE_UNKNOWN: `make` will know */
+    uint32_t extents; /* pieces of the file, in order */
+    bool made;        /* the pieces are not sent as they lie there: `make` has the bytes */
 };
 
 /* The parts of one answer. Embedded in what the callbacks need to know; lives in the exchange's arena. */
@@ -26,19 +26,18 @@ struct parts {
     /* Texts may be made in `scratch`, which ends with the part. */
     void (*describe)(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret);
     struct extent (*extent)(const struct parts *parts, size_t n, uint32_t extent_index);
-    /* Makes part->size bytes; may wait. NULL where no part is `converted`. */
-    bool (*convert)(const struct parts *parts, size_t n, struct store_reader *reader, struct block **ret,
-                    struct error *err);
+    /* The bytes of a part that is `made`, as a body whose size is part->size where that is known (itself it
+     * may not know it: then the part's head names none). It and `reader` end with `scratch`. May wait. NULL
+     * where no part is made. */
+    bool (*make)(const struct parts *parts, size_t n, struct store_reader *reader, struct arena *scratch,
+                 struct body_source **ret, struct error *err);
 };
 
-/* `boundary` data NULL: the only part alone, without head and tail. The size is known beforehand. The first
- * file is opened here, so that what is missing can still be told by a status: faults as of store_reader_open.
- */
+/* `boundary` data NULL: the only part alone, without head and tail. The size is known beforehand unless one
+ * of several parts does not know its own. The first file is opened here, and a part alone is made here, so
+ * that what is missing can still be told by a status: faults as of store_reader_open and `make`. */
 MUST_USE bool parts_body(const struct service *service, const struct request *request,
                          const struct parts *parts, struct bytes boundary, struct body_source **ret,
                          struct error *err);
-/* The extents of part `n`, one behind the other, in a block with exactly `size` bytes; for converters. */
-MUST_USE bool parts_body_gather(const struct parts *parts, size_t n, uint32_t extents, uint64_t size,
-                                struct store_reader *reader, struct block **ret, struct error *err);
 
 #endif

@@ -66,7 +66,7 @@ static bool answer_pixel_data(const struct service *service, const struct reques
     all->count = frame_table_count(record->frames);
     if (!native && all->count == 0)
         return error_tell(err, FAULT_NOT_FOUND, "The pixel data have no frames.");
-    offers_of_frames(offers, record->syntax, record->syntax_uid.text, kind);
+    offers_of_frames(offers, record);
     if (!offers_choose(offers, accept, native || all->count == 1, &choice, err))
         return false;
     if (begin_answer(request, record, &choice, what, &boundary, response))
@@ -136,7 +136,7 @@ static bool answer_value(const struct service *service, const struct request *re
 {
     const struct bytes path = request->params[3];
     char file[4096], vr[3];
-    struct offers offers = { .count = 0 };
+    struct offers *offers = arena_alloc(request->arena, sizeof(*offers));
     struct choice choice = { 0 };
     struct bytes boundary;
     struct block *value = NULL;
@@ -144,10 +144,10 @@ static bool answer_value(const struct service *service, const struct request *re
     if (top_level_tag(path) == TAG_ENCAPSULATED_DOCUMENT) {
         const char *type = document_type(service, request, &record->key);
         if (type)
-            offers_add(&offers, type, NULL, true);
+            offers_add(offers, type, NULL, true);
     }
-    offers_add(&offers, "application/octet-stream", transfer_syntax_info(SYNTAX_EXPLICIT_LE)->uid, true);
-    if (!offers_choose(&offers, accept, true, &choice, err))
+    offers_add(offers, "application/octet-stream", transfer_syntax_info(SYNTAX_EXPLICIT_LE)->uid, true);
+    if (!offers_choose(offers, accept, true, &choice, err))
         return false;
     if (begin_answer(request, record, &choice, what, &boundary, response))
         return true;

@@ -52,7 +52,7 @@ bool wado_rs_frames(const struct service *service, const struct request *request
         return false;
     if (wanted->count > FRAMES_INLINE && request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "%zu frames", wanted->count);
-    offers_of_frames(offers, record->syntax, record->syntax_uid.text, frame_table_kind(record->frames));
+    offers_of_frames(offers, record);
     if (!offers_choose(offers, &accept, wanted->count == 1, &choice, err))
         return false;
 

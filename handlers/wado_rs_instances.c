@@ -1,19 +1,21 @@
 /* handlers/wado_rs_instances.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * GET of a study, a series or an instance: PS3.18 10.4.1.1.1. Whole PS3.10 files, as they are stored.
+ * GET of a study, a series or an instance: PS3.18 10.4.1.1.1. Whole PS3.10 files: as they are stored where
+ * that may be sent and is acceptable, else written anew (implicit, big endian, deflated data sets: GEN-08).
  *
- * What cannot leave as it is stored (implicit, big endian, deflated data sets; a transfer syntax that the
- * client did not name) would have to be written anew, which is not done yet: such an instance is left out of
- * a study's or series' answer, which then is a 206 with a warning (RET-09), and alone it is not acceptable.
+ * An instance that no acceptable way leads to is left out of a study's or series' answer, which then is a 206
+ * with a warning (RET-09); alone it is not acceptable.
  */
 #include <inttypes.h>
 
 #include "handlers/held.h"
+#include "handlers/instance_answer.h"
 #include "handlers/links.h"
 #include "handlers/offer.h"
 #include "handlers/parts_body.h"
 #include "handlers/representation.h"
+#include "handlers/stored_body.h"
 #include "handlers/transactions.h"
 #include "http/conditional.h"
 #include "http/multipart_writer.h"
@@ -25,35 +27,79 @@ static struct extent whole_file(uint64_t file_size)
     return (struct extent){ 0, file_size };
 }
 
+/* Of an instance that is rewritten the size is known once its plan is made. */
+static void describe_file(struct part *ret, enum offer_way way, uint64_t file_size)
+{
+    ret->media_type = MEDIA_TYPE;
+    ret->size = way == OFFER_STORED ? file_size : BODY_SIZE_UNKNOWN;
+    ret->extents = 1;
+    ret->made = way != OFFER_STORED;
+}
+
 /* ── one instance ── */
 
 struct one_file {
     struct parts parts; /* first: the two are one */
     const struct instance_record *record;
+    const struct offer *offer;
     const char *location;
 };
 
+static const struct one_file *of_one(const struct parts *parts)
+{
+    return (const struct one_file *)parts;
+}
+
 static void describe_one(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret)
 {
-    const struct one_file *one = (const struct one_file *)parts;
+    const struct one_file *one = of_one(parts);
 
     (void)n;
     (void)scratch;
-    *ret = (struct part){
-        .media_type = MEDIA_TYPE,
-        .transfer_syntax = one->record->syntax_uid.text,
-        .location = one->location,
-        .generation = one->record->generation,
-        .size = one->record->file_size,
-        .extents = 1,
-    };
+    *ret = (struct part){ .transfer_syntax = one->offer->transfer_syntax,
+                          .location = one->location,
+                          .generation = one->record->generation };
+    describe_file(ret, one->offer->way, one->record->file_size);
 }
 
 static struct extent extent_of_one(const struct parts *parts, size_t n, uint32_t extent_index)
 {
     (void)n;
     (void)extent_index;
-    return whole_file(((const struct one_file *)parts)->record->file_size);
+    return whole_file(of_one(parts)->record->file_size);
+}
+
+static bool make_one(const struct parts *parts, size_t n, struct store_reader *reader, struct arena *scratch,
+                     struct body_source **ret, struct error *err)
+{
+    (void)n;
+    return stored_body_rewritten(scratch, reader, of_one(parts)->record, ret, err);
+}
+
+bool instance_answer(const struct service *service, const struct request *request,
+                     const struct instance_record *record, const struct choice *choice, const char *location,
+                     struct response *response, struct error *err)
+{
+    struct arena *arena = request->arena;
+    const char *syntax = choice->offer->transfer_syntax;
+    const char *labelled = arena_printf(arena, "%s; transfer-syntax=%s", MEDIA_TYPE, syntax);
+    struct representation what = { labelled, location, NULL, freshness_of_instances(service) };
+    struct bytes boundary = bytes_of(NULL, 0);
+    struct body_source *body = NULL;
+
+    what.etag = representation_etag(request, record, location, choice->multipart, labelled);
+    if (choice->multipart) {
+        boundary = multipart_boundary(arena, bytes_of_text(what.etag));
+        what.content_type = multipart_content_type(arena, boundary, MEDIA_TYPE, syntax);
+        what.location = NULL;
+    }
+    if (representation_is_held(request, &what, response))
+        return true;
+
+    struct one_file *one = arena_alloc(arena, sizeof(*one));
+    *one = (struct one_file){ { 1, describe_one, extent_of_one, make_one }, record, choice->offer, location };
+    return parts_body(service, request, &one->parts, boundary, &body, err) &&
+           representation_send(request, &what, body, response, err);
 }
 
 bool wado_rs_instance(const struct service *service, const struct request *request, struct response *response,
@@ -61,97 +107,124 @@ bool wado_rs_instance(const struct service *service, const struct request *reque
 {
     struct arena *arena = request->arena;
     const struct instance_record *record = NULL;
+    struct offers *offers = arena_alloc(arena, sizeof(*offers));
     struct instance_key key;
     struct accept accept;
-    struct offers offers = { .count = 0 };
     struct choice choice = { 0 };
-    struct body_source *body = NULL;
 
     if (!instance_key_parse(request->params, &key, err) || !accept_read(request, arena, &accept, err) ||
         !catalog_find(service->catalog, &key, request->patience, &record, err))
         return false;
     held_record(arena, record);
-    offers_of_instance(&offers, record->syntax, record->syntax_uid.text);
-    if (!offers_choose(&offers, &accept, true, &choice, err))
-        return false;
-
-    const char *location = link_to(arena, request->public_base, &record->key, "");
-    const char *labelled = arena_printf(arena, "%s; transfer-syntax=%s", MEDIA_TYPE, record->syntax_uid.text);
-    struct representation what = { labelled, location, NULL, freshness_of_instances(service) };
-    struct bytes boundary = bytes_of(NULL, 0);
-
-    what.etag = representation_etag(request, record, location, choice.multipart, labelled);
-    if (choice.multipart) {
-        boundary = multipart_boundary(arena, bytes_of_text(what.etag));
-        what.content_type = multipart_content_type(arena, boundary, MEDIA_TYPE, record->syntax_uid.text);
-        what.location = NULL;
-    }
-    if (representation_is_held(request, &what, response))
-        return true;
-
-    struct one_file *one = arena_alloc(arena, sizeof(*one));
-    *one = (struct one_file){ { 1, describe_one, extent_of_one, NULL }, record, location };
-    return parts_body(service, request, &one->parts, boundary, &body, err) &&
-           representation_send(request, &what, body, response, err);
+    offers_of_instance(offers, record->syntax, record->syntax_uid.text, NULL);
+    return offers_choose(offers, &accept, true, &choice, err) &&
+           instance_answer(service, request, record, &choice,
+                           link_to(arena, request->public_base, &record->key, ""), response, err);
 }
 
 /* ── a study or a series ── */
 
 struct many_files {
     struct parts parts; /* first: the two are one */
+    const struct service *service;
     const struct catalog_listing *listing;
+    const struct offer *const *offers; /* one an instance */
     const char *base;
 };
 
+static const struct many_files *of_many(const struct parts *parts)
+{
+    return (const struct many_files *)parts;
+}
+
 static void describe_many(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret)
 {
-    const struct many_files *many = (const struct many_files *)parts;
+    const struct many_files *many = of_many(parts);
     const struct listed_instance *listed = &many->listing->list[n];
 
-    *ret = (struct part){
-        .media_type = MEDIA_TYPE,
-        .transfer_syntax = listed->syntax_uid.text,
-        .location = link_to(scratch, many->base, &listed->key, ""),
-        .generation = listed->generation,
-        .size = listed->file_size,
-        .extents = 1,
-    };
+    *ret = (struct part){ .transfer_syntax = many->offers[n]->transfer_syntax,
+                          .location = link_to(scratch, many->base, &listed->key, ""),
+                          .generation = listed->generation };
+    describe_file(ret, many->offers[n]->way, listed->file_size);
 }
 
 static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_t extent_index)
 {
     (void)extent_index;
-    return whole_file(((const struct many_files *)parts)->listing->list[n].file_size);
+    return whole_file(of_many(parts)->listing->list[n].file_size);
 }
 
-/* Keeps what the client accepts, in order; returns how many were left out. */
-static size_t keep_acceptable(struct catalog_listing *listing, const struct accept *accept, struct error *err)
+static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader, struct arena *scratch,
+                      struct body_source **ret, struct error *err)
+{
+    const struct many_files *many = of_many(parts);
+    const struct listed_instance *listed = &many->listing->list[n];
+    const struct instance_record *record = NULL;
+
+    if (!catalog_find(many->service->catalog, &listed->key, MAY_WAIT, &record, err))
+        return false;
+    held_record(scratch, record);
+    if (record->generation != listed->generation) /* replaced meanwhile */
+        return error_set(err, FAULT_NOT_FOUND, "generation %llu is another now",
+                         (unsigned long long)listed->generation);
+    return stored_body_rewritten(scratch, reader, record, ret, err);
+}
+
+/* What is offered of every transfer syntax is the same for all of its instances: weighed once. */
+struct weighed {
+    struct uid syntax_uid;
+    const struct offer *offer_or_null; /* NULL: not acceptable */
+    const struct weighed *next;
+};
+
+static const struct offer *weigh(const struct weighed **known, const struct listed_instance *listed,
+                                 const struct accept *accept, struct arena *arena, struct error *err)
+{
+    struct offers *offers;
+    struct choice choice = { 0 };
+
+    for (const struct weighed *at = *known; at; at = at->next)
+        if (uid_equal(&at->syntax_uid, &listed->syntax_uid))
+            return at->offer_or_null;
+    struct weighed *fresh = arena_alloc(arena, sizeof(*fresh));
+    offers = arena_alloc(arena, sizeof(*offers));
+    fresh->syntax_uid = listed->syntax_uid;
+    fresh->next = *known;
+    *known = fresh;
+    offers_of_instance(offers, listed->syntax, fresh->syntax_uid.text, NULL);
+    if (offers_choose(offers, accept, false, &choice, err))
+        fresh->offer_or_null = choice.offer;
+    return fresh->offer_or_null;
+}
+
+/* Keeps what the client accepts, in order, and how each is sent; returns how many were left out. */
+static size_t keep_acceptable(struct catalog_listing *listing, const struct accept *accept,
+                              struct arena *arena, const struct offer **offers, struct error *err)
 {
     const size_t before = listing->count;
+    const struct weighed *known = NULL;
     size_t kept = 0;
 
     for (size_t i = 0; i < before; i++) {
-        struct offers offers = { .count = 0 };
-        struct choice choice;
+        const struct offer *offer = weigh(&known, &listing->list[i], accept, arena, err);
 
-        offers_of_instance(&offers, listing->list[i].syntax, listing->list[i].syntax_uid.text);
-        if (!offers_choose(&offers, accept, false, &choice, err))
+        if (!offer)
             continue;
         if (kept != i)
             listing->list[kept] = listing->list[i];
-        kept++;
+        offers[kept++] = offer;
     }
     listing->count = kept;
     return before - kept;
 }
 
 /* NULL when they differ. */
-static const char *common_syntax(const struct catalog_listing *listing)
+static const char *common_syntax(const struct offer *const *offers, size_t count)
 {
-    for (size_t i = 1; i < listing->count; i++)
-        if (!uid_equal(&listing->list[i].syntax_uid, &listing->list[0].syntax_uid))
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(offers[i]->transfer_syntax, offers[0]->transfer_syntax) != 0)
             return NULL;
-    return listing->list[0].syntax_uid.text;
+    return offers[0]->transfer_syntax;
 }
 
 bool wado_rs_instances(const struct service *service, const struct request *request,
@@ -172,7 +245,8 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         return false;
     held_listing(arena, listing);
 
-    const size_t left_out = keep_acceptable(listing, &accept, &last);
+    const struct offer **offers = arena_array(arena, listing->count, sizeof(const struct offer *));
+    const size_t left_out = keep_acceptable(listing, &accept, arena, offers, &last);
     if (listing->count == 0) {
         *err = last;
         return false;
@@ -182,7 +256,8 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
     const char *etag = representation_etag_of_listing(request, listing, location, MEDIA_TYPE);
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
     struct representation what = {
-        .content_type = multipart_content_type(arena, boundary, MEDIA_TYPE, common_syntax(listing)),
+        .content_type =
+            multipart_content_type(arena, boundary, MEDIA_TYPE, common_syntax(offers, listing->count)),
         .etag = left_out ? NULL : etag,
         .freshness = left_out ? FRESH_NEVER : FRESH_IF_ASKED,
     };
@@ -190,9 +265,11 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         return true;
 
     struct many_files *many = arena_alloc(arena, sizeof(*many));
-    *many = (struct many_files){ { listing->count, describe_many, extent_of_many, NULL },
-                                 listing,
-                                 request->public_base };
+    *many = (struct many_files){ .parts = { listing->count, describe_many, extent_of_many, make_many },
+                                 .service = service,
+                                 .listing = listing,
+                                 .offers = offers,
+                                 .base = request->public_base };
     if (!parts_body(service, request, &many->parts, boundary, &body, err) ||
         !representation_send(request, &what, body, response, err))
         return false;

@@ -218,8 +218,9 @@ bool accept_read(const struct request *request, struct arena *arena, struct acce
 /* How closely `range` speaks of the thing, 0: not at all. The type weighs more than the syntax; a named
  * syntax more than none (the default one), none more than "*". */
 static unsigned closeness(const struct accept_range *range, bool multipart, struct bytes type,
-                          struct bytes subtype, const char *transfer_syntax, bool is_default)
+                          struct bytes subtype, const char *transfer_syntax, unsigned meant_by)
 {
+    enum { WILDCARD_MOST = 2 };
     unsigned by_type, by_syntax;
 
     if (is_any(range->type) && !range->multipart)
@@ -238,10 +239,12 @@ static unsigned closeness(const struct accept_range *range, bool multipart, stru
         return 0;
 
     if (!range->transfer_syntax.size) {
-        if (transfer_syntax && !is_default)
+        if (transfer_syntax && !(meant_by & (by_type <= WILDCARD_MOST ? ACCEPT_BY_WILDCARD : ACCEPT_BY_TYPE)))
             return 0;
         by_syntax = 1;
     } else if (is_any(range->transfer_syntax)) {
+        if (transfer_syntax && !(meant_by & ACCEPT_BY_ANY_SYNTAX))
+            return 0;
         by_syntax = 0;
     } else if (!transfer_syntax) {
         by_syntax = 0; /* the parameter means nothing there: as if it were not */
@@ -256,7 +259,7 @@ static unsigned closeness(const struct accept_range *range, bool multipart, stru
 /* The closest of the first or of the second ranges; the best q of equally close ones. */
 static const struct accept_range *closest(const struct accept *accept, bool second, bool multipart,
                                           const char *type_slash_subtype, const char *transfer_syntax,
-                                          bool is_default)
+                                          unsigned meant_by)
 {
     struct bytes subtype = bytes_of_text(type_slash_subtype);
     const struct bytes type = bytes_cut(&subtype, '/');
@@ -267,7 +270,7 @@ static const struct accept_range *closest(const struct accept *accept, bool seco
         const struct accept_range *range = &accept->list[i];
         if (range->second != second)
             continue;
-        const unsigned close = closeness(range, multipart, type, subtype, transfer_syntax, is_default);
+        const unsigned close = closeness(range, multipart, type, subtype, transfer_syntax, meant_by);
         if (close > best_closeness || (close > 0 && close == best_closeness && range->q > best->q)) {
             best = range;
             best_closeness = close;
@@ -276,8 +279,8 @@ static const struct accept_range *closest(const struct accept *accept, bool seco
     return best;
 }
 
-unsigned accept_quality(const struct accept *accept, bool multipart, const char *type_slash_subtype,
-                        const char *transfer_syntax, bool is_default, uint32_t *ret_place_or_null)
+unsigned accept_quality_of(const struct accept *accept, bool multipart, const char *type_slash_subtype,
+                           const char *transfer_syntax, unsigned meant_by, uint32_t *ret_place_or_null)
 {
     bool two_lists = accept->count > 0 && accept->list[accept->count - 1].second;
     unsigned q;
@@ -285,17 +288,25 @@ unsigned accept_quality(const struct accept *accept, bool multipart, const char 
     if (ret_place_or_null)
         *ret_place_or_null = 0;
     if (accept->absent)
-        return !transfer_syntax || is_default ? 1000 : 0;
+        return !transfer_syntax || (meant_by & ACCEPT_BY_WILDCARD) ? 1000 : 0;
 
     const struct accept_range *range =
-        closest(accept, false, multipart, type_slash_subtype, transfer_syntax, is_default);
+        closest(accept, false, multipart, type_slash_subtype, transfer_syntax, meant_by);
     if (range)
         q = two_lists && range->q ? 500 + (range->q + 1) / 2 : range->q;
-    else if ((range = closest(accept, true, multipart, type_slash_subtype, transfer_syntax, is_default)))
+    else if ((range = closest(accept, true, multipart, type_slash_subtype, transfer_syntax, meant_by)))
         q = (range->q + 1) / 2;
     else
         return 0;
     if (ret_place_or_null)
         *ret_place_or_null = range->place;
     return q;
+}
+
+unsigned accept_quality(const struct accept *accept, bool multipart, const char *type_slash_subtype,
+                        const char *transfer_syntax, bool is_default, uint32_t *ret_place_or_null)
+{
+    return accept_quality_of(accept, multipart, type_slash_subtype, transfer_syntax,
+                             ACCEPT_BY_ANY_SYNTAX | (is_default ? ACCEPT_BY_TYPE | ACCEPT_BY_WILDCARD : 0u),
+                             ret_place_or_null);
 }

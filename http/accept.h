@@ -36,12 +36,22 @@ MUST_USE bool accept_read(const struct request *request, struct arena *arena, st
 /* For tests and for the above: a header's value alone. */
 void accept_parse(struct bytes header, struct arena *arena, struct accept *ret);
 
+/* Which ranges mean a thing that they do not name, beside those that name its type and transfer syntax. */
+enum accept_meant {
+    ACCEPT_BY_TYPE =
+        1, /* its type without a transfer syntax: it is in the default one of its type (NEG-31) */
+    ACCEPT_BY_WILDCARD =
+        2, /* a wildcard type without one: * / *, multipart/ *, type="* / *" (not image/ *) */
+    ACCEPT_BY_ANY_SYNTAX = 4, /* transfer-syntax=* */
+};
 /* The best q (0..1000) with which `accept` takes a thing, by its most specific range (NEG-06); 0: not at all.
  * `multipart`: offered as parts of multipart/related. A single-part offer also meets * / *. `transfer_syntax`
- * is the UID offered or NULL where the notion does not apply; `is_default`: the syntax is the default one of
- * its type, so a range without the parameter means it too (NEG-31), and so do * / *, multipart/ * and type="*
- * / *": by themselves they never take a syntax that is not the default; a fallback to the stored form is the
- * caller's decision. *ret_place_or_null: of the deciding range. */
+ * is the UID offered or NULL where the notion does not apply. A fallback to what no range means (`meant_by`,
+ * a set of enum accept_meant) is the caller's decision. *ret_place_or_null: of the deciding range. */
+unsigned accept_quality_of(const struct accept *accept, bool multipart, const char *type_slash_subtype,
+                           const char *transfer_syntax, unsigned meant_by, uint32_t *ret_place_or_null);
+/* The same of what transfer-syntax=* means, and, if it is the default one, every other range of its type as
+ * well. */
 unsigned accept_quality(const struct accept *accept, bool multipart, const char *type_slash_subtype,
                         const char *transfer_syntax, bool is_default, uint32_t *ret_place_or_null);
 

@@ -389,7 +389,7 @@ static void deflate_tail(struct buffer *file, size_t from)
     free(into);
 }
 
-TEST(deflated_files_have_metadata_and_no_frames)
+TEST(deflated_files_have_metadata_and_frames_that_count_in_the_inflated_data_set)
 {
     struct elements file;
 
@@ -398,12 +398,20 @@ TEST(deflated_files_have_metadata_and_no_frames)
     elements_class(&file);
     elements_text(&file, 0x00080060, "CS", "OT");
     elements_study(&file);
+    elements_bytes(&file, 0x00280010, "US", "\2\0", 2);
+    elements_bytes(&file, 0x00280011, "US", "\2\0", 2);
+    elements_bytes(&file, 0x00280100, "US", "\10\0", 2);
     elements_bytes(&file, 0x7FE00010, "OW", "12345678", 8);
+    const size_t inflated = file.bytes.size - from;
     deflate_tail(&file.bytes, from);
     if (!describe_elements(&file))
         return;
     EXPECT_TEXT(found.values[KEY_Modality], "OT");
-    EXPECT(!found.frames && found.syntax == SYNTAX_DEFLATED_LE, "frames of a deflated file");
+    EXPECT(found.frames && found.syntax == SYNTAX_DEFLATED_LE, "no frames of a deflated file");
+    const struct extent value = frame_table_value(found.frames);
+    EXPECT(value.offset == inflated - 8 && value.size == 8 && frame_table_frame_bytes(found.frames, 1) == 4,
+           "%llu bytes at %llu of %zu", (unsigned long long)value.size, (unsigned long long)value.offset,
+           inflated);
     EXPECT_ATTRIBUTE("7FE00010", "{\"vr\":\"OW\"," BULK("7FE00010"));
 }
 

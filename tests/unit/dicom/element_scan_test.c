@@ -11,7 +11,9 @@ static bool scan(const struct elements *from, struct element_skeleton *ret, stru
 {
     static const enum dataset_encoding encodings[] = { DATASET_EXPLICIT_LE, DATASET_IMPLICIT_LE,
                                                        DATASET_EXPLICIT_BE };
-    const struct element_source source = { from->bytes.data, from->bytes.size, -1, from->bytes.size };
+    const struct element_source source = {
+        .memory = from->bytes.data, .memory_size = from->bytes.size, .fd = -1, .size = from->bytes.size
+    };
 
     return EXPECT(bridge_start(err), "%s", err->detail) &&
            element_scan(&source, 0, encodings[from->form], ret, err);
@@ -137,14 +139,18 @@ TEST(what_stands_behind_the_pixel_data_is_found_when_it_is_sound)
         }
         const size_t tail = file.bytes.size;
         elements_text(&file, 0x7FE10010, "LO", "ACME");
-        const struct element_source source = { file.bytes.data, file.bytes.size, -1, file.bytes.size };
+        const struct element_source source = {
+            .memory = file.bytes.data, .memory_size = file.bytes.size, .fd = -1, .size = file.bytes.size
+        };
         if (EXPECT(scan(&file, &skeleton, &err), "%s", err.detail)) {
             EXPECT(element_scan_tail(&source, &skeleton, 0, DATASET_EXPLICIT_LE, &from, &end) &&
                        from == tail && end == file.bytes.size,
                    "encapsulated %d", encapsulated);
             for (int i = 0; i < 100; i++) /* garbage */
                 buffer_append_byte(&file.bytes, 0);
-            const struct element_source longer = { file.bytes.data, file.bytes.size, -1, file.bytes.size };
+            const struct element_source longer = {
+                .memory = file.bytes.data, .memory_size = file.bytes.size, .fd = -1, .size = file.bytes.size
+            };
             (void)element_scan_tail(&longer, &skeleton, 0, DATASET_EXPLICIT_LE, &from, &end);
         }
         buffer_done(&file.bytes);

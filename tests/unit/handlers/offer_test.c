@@ -5,6 +5,9 @@
  */
 #include "handlers/offer.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "tests/support/expect.h"
 
 static const char MICROSCOPY[] =
@@ -32,6 +35,30 @@ static const char *chosen(struct arena *arena, const struct offers *offers, cons
     return arena_printf(arena, "%s %s %s", choice.multipart ? "multipart" : "single",
                         choice.offer->media_type,
                         choice.offer->transfer_syntax ? choice.offer->transfer_syntax : "-");
+}
+
+/* A record of frames stored so; its frame table is the caller's to let go. No codec takes samples of 64 bits.
+ */
+static struct instance_record record_of(enum transfer_syntax syntax, uint16_t bits)
+{
+    const struct transfer_syntax_info *info = transfer_syntax_info(syntax);
+    struct instance_record record = { .syntax = syntax,
+                                      .shape = { .rows = 8, .columns = 8, .samples_per_pixel = 1 } };
+
+    record.shape.bits_allocated = record.shape.bits_stored = bits;
+    record.shape.photometric = MONOCHROME2;
+    snprintf(record.syntax_uid.text, sizeof record.syntax_uid.text, "%s",
+             info->uid[0] ? info->uid : "1.2.3.4");
+    if (info->encapsulated || syntax == SYNTAX_UNKNOWN) {
+        uint64_t *starts = calloc(2, sizeof *starts);
+        starts[0] = 8;
+        starts[1] = 116;
+        record.frames =
+            frame_table_of_fragments(FRAMES_ENCAPSULATED, (struct extent){ 0, 108 }, starts, 1, NULL, 1);
+    } else {
+        record.frames = frame_table_of_native(FRAMES_NATIVE, 0, 512, 1, 64);
+    }
+    return record;
 }
 
 TEST(frames_go_out_as_the_client_and_the_stored_syntax_allow)
@@ -80,15 +107,68 @@ TEST(frames_go_out_as_the_client_and_the_stored_syntax_allow)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct arena arena = { 0 };
         struct offers offers = { .count = 0 };
-        const struct transfer_syntax_info *info = transfer_syntax_info(cases[i].stored);
-        const enum frame_kind kind =
-            info->encapsulated || cases[i].stored == SYNTAX_UNKNOWN ? FRAMES_ENCAPSULATED : FRAMES_NATIVE;
+        const struct instance_record record = record_of(cases[i].stored, 64);
 
-        offers_of_frames(&offers, cases[i].stored, info->uid[0] ? info->uid : "1.2.3.4", kind);
+        offers_of_frames(&offers, &record);
         const char *got = chosen(&arena, &offers, cases[i].accept, true);
         EXPECT(strcmp(got, cases[i].want) == 0, "case %zu, \"%s\": got %s, want %s", i, cases[i].accept, got,
                cases[i].want);
         arena_release(&arena);
+        frame_table_unref(record.frames);
+    }
+}
+
+TEST(what_a_codec_can_make_stands_behind_what_is_stored)
+{
+    static const char octets_le[] = "multipart application/octet-stream 1.2.840.10008.1.2.1";
+    static const struct {
+        enum transfer_syntax stored;
+        const char *accept, *want;
+    } cases[] = {
+        /* NEG-31, NEG-32: without a transfer syntax octets are Explicit VR LE */
+        { SYNTAX_JPEG_BASELINE_8, "multipart/related; type=\"application/octet-stream\"", octets_le },
+        { SYNTAX_RLE_LOSSLESS, "multipart/related; type=\"application/octet-stream\"", octets_le },
+        /* NEG-12 */
+        { SYNTAX_RLE_LOSSLESS, "*/*", octets_le },
+        { SYNTAX_JPEG_BASELINE_8, "multipart/related; type=\"*/*\"", octets_le },
+        { SYNTAX_JPEG_BASELINE_8, "multipart/related; type=\"image/*\"",
+          "multipart image/jpeg 1.2.840.10008.1.2.4.50" },
+        /* NEG-33, NEG-36: any syntax is the stored one */
+        { SYNTAX_RLE_LOSSLESS, CORNERSTONE, "multipart application/octet-stream 1.2.840.10008.1.2.5" },
+        { SYNTAX_JPEG_BASELINE_8, MICROSCOPY, "multipart image/jpeg 1.2.840.10008.1.2.4.50" },
+        { SYNTAX_RLE_LOSSLESS, MICROSCOPY, "multipart application/octet-stream 1.2.840.10008.1.2.5" },
+        { SYNTAX_EXPLICIT_LE, MICROSCOPY, octets_le },
+        /* stored wins a tie, the better quality wins over stored */
+        { SYNTAX_RLE_LOSSLESS,
+          "multipart/related; type=application/octet-stream, multipart/related; type=image/dicom-rle",
+          "multipart image/dicom-rle 1.2.840.10008.1.2.5" },
+        { SYNTAX_RLE_LOSSLESS,
+          "multipart/related; type=application/octet-stream, multipart/related; type=image/dicom-rle; q=0.9",
+          octets_le },
+        { SYNTAX_RLE_LOSSLESS, "multipart/related; type=application/octet-stream, image/dicom-rle",
+          "single image/dicom-rle 1.2.840.10008.1.2.5" },
+        /* NEG-34: made what was named; a lossy one only so */
+        { SYNTAX_EXPLICIT_LE, "image/dicom-rle", "single image/dicom-rle 1.2.840.10008.1.2.5" },
+        { SYNTAX_EXPLICIT_LE, "image/x-dicom-rle", "single image/x-dicom-rle 1.2.840.10008.1.2.5" },
+        { SYNTAX_EXPLICIT_LE, "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.50",
+          "single image/jpeg 1.2.840.10008.1.2.4.50" },
+        { SYNTAX_JPEG_BASELINE_8, "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.5",
+          "single application/octet-stream 1.2.840.10008.1.2.5" },
+        { SYNTAX_RLE_LOSSLESS, "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.100", "406" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct arena arena = { 0 };
+        struct offers offers = { .count = 0 };
+        const struct instance_record record = record_of(cases[i].stored, 8);
+
+        offers_of_frames(&offers, &record);
+        EXPECT(offers.count < OFFERS_MOST, "no room for %zu offers", offers.count);
+        const char *got = chosen(&arena, &offers, cases[i].accept, true);
+        EXPECT(strcmp(got, cases[i].want) == 0, "case %zu, \"%s\": got %s, want %s", i, cases[i].accept, got,
+               cases[i].want);
+        arena_release(&arena);
+        frame_table_unref(record.frames);
     }
 }
 
@@ -97,10 +177,13 @@ TEST(NEG_13_a_single_part_is_only_for_a_single_item)
     struct arena arena = { 0 };
     struct offers offers = { .count = 0 };
 
-    offers_of_frames(&offers, SYNTAX_EXPLICIT_LE, "1.2.840.10008.1.2.1", FRAMES_NATIVE);
+    const struct instance_record record = record_of(SYNTAX_EXPLICIT_LE, 64);
+
+    offers_of_frames(&offers, &record);
     EXPECT_TEXT(bytes_of_text(chosen(&arena, &offers, "application/octet-stream", false)), "406");
     EXPECT_TEXT(bytes_of_text(chosen(&arena, &offers, "*/*", false)),
                 "multipart application/octet-stream 1.2.840.10008.1.2.1");
+    frame_table_unref(record.frames);
     arena_release(&arena);
 }
 
@@ -118,9 +201,16 @@ TEST(GEN_08_instances_never_leave_implicit_or_big_endian)
           "multipart application/dicom 1.2.840.10008.1.2.4.90" },
         { SYNTAX_JPEG_2000_LOSSLESS,
           "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.840.10008.1.2.1", "406" },
-        { SYNTAX_IMPLICIT_LE, "multipart/related; type=\"application/dicom\"; transfer-syntax=*", "406" },
-        { SYNTAX_EXPLICIT_BE, "*/*", "406" },
-        { SYNTAX_DEFLATED_LE, "*/*", "406" },
+        { SYNTAX_IMPLICIT_LE, "multipart/related; type=\"application/dicom\"; transfer-syntax=*",
+          "multipart application/dicom 1.2.840.10008.1.2.1" },
+        { SYNTAX_IMPLICIT_LE, "application/dicom; transfer-syntax=1.2.840.10008.1.2", "406" },
+        { SYNTAX_EXPLICIT_BE, "*/*", "multipart application/dicom 1.2.840.10008.1.2.1" },
+        { SYNTAX_EXPLICIT_BE, "application/dicom; transfer-syntax=1.2.840.10008.1.2.2", "406" },
+        { SYNTAX_DEFLATED_LE, "*/*", "multipart application/dicom 1.2.840.10008.1.2.1" },
+        { SYNTAX_DEFLATED_LE, "application/dicom; transfer-syntax=*",
+          "single application/dicom 1.2.840.10008.1.2.1" },
+        { SYNTAX_DEFLATED_LE, "application/dicom; transfer-syntax=1.2.840.10008.1.2.1.99",
+          "single application/dicom 1.2.840.10008.1.2.1.99" },
         { SYNTAX_UNKNOWN, "multipart/related; type=\"application/dicom\"; transfer-syntax=*",
           "multipart application/dicom 1.2.3.4" },
         { SYNTAX_UNKNOWN, "multipart/related; type=\"application/dicom\"; transfer-syntax=1.2.3.4",
@@ -134,7 +224,7 @@ TEST(GEN_08_instances_never_leave_implicit_or_big_endian)
         struct offers offers = { .count = 0 };
         const char *uid = transfer_syntax_info(cases[i].stored)->uid;
 
-        offers_of_instance(&offers, cases[i].stored, uid[0] ? uid : "1.2.3.4");
+        offers_of_instance(&offers, cases[i].stored, uid[0] ? uid : "1.2.3.4", NULL);
         const char *got = chosen(&arena, &offers, cases[i].accept, true);
         EXPECT(strcmp(got, cases[i].want) == 0, "case %zu, \"%s\": got %s, want %s", i, cases[i].accept, got,
                cases[i].want);
@@ -151,11 +241,13 @@ TEST(NEG_16_a_refusal_names_what_could_be_had)
     struct error err = { 0 };
 
     accept_parse(bytes_of_text("text/csv"), &arena, &accept);
-    offers_of_frames(&offers, SYNTAX_JPEG_LS_LOSSLESS, "1.2.840.10008.1.2.4.80", FRAMES_ENCAPSULATED);
+    const struct instance_record record = record_of(SYNTAX_JPEG_LS_LOSSLESS, 64);
+    offers_of_frames(&offers, &record);
     EXPECT(!offers_choose(&offers, &accept, true, &choice, &err), "text/csv was chosen");
     EXPECT(err.fault == FAULT_NOT_ACCEPTABLE &&
                strstr(err.told, "image/jls; transfer-syntax=1.2.840.10008.1.2.4.80"),
            "told \"%s\"", err.told);
     EXPECT(!strstr(err.told, "x-jls"), "an old name is advertised: \"%s\"", err.told);
+    frame_table_unref(record.frames);
     arena_release(&arena);
 }

@@ -1,0 +1,529 @@
+/* dicom/rewrite.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The walk of element_scan.c tells what it passes; each thing told is written down in explicit little endian.
+ */
+#include "dicom/rewrite.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "bridge/dictionary_table.h"
+#include "dicom/element_scan.h"
+#include "dicom/part10.h"
+#include "dicom/tag.h"
+
+#define UNDEFINED_LENGTH UINT32_MAX
+#define NO_PATCH SIZE_MAX
+
+enum {
+    VALUE_INLINE_BYTES = 4096, /* longer values stay in the file */
+    SHORT_LENGTH_MOST = 0xFFFF,
+    PREAMBLE_BYTES = 128,
+    CREATORS_MOST = 4096, /* private creators in force at once; elements of more are UN */
+    CREATOR_BYTES = 64,
+    LEVELS = 2 * ELEMENT_SCAN_DEPTH + 3,
+    ITEM = 0xFFFEE000,
+    ITEM_END = 0xFFFEE00D,
+    SEQUENCE_END = 0xFFFEE0DD
+};
+
+static const char IMPLEMENTATION_CLASS[] = "2.25.186741922308375312764519083627544190337";
+static const char IMPLEMENTATION_VERSION[] = "GANTRY_" GANTRY_VERSION;
+
+struct creator {
+    uint32_t block; /* group and (gggg,00bb)'s bb: the upper three bytes of its elements' tags */
+    char name[CREATOR_BYTES + 1];
+};
+
+struct open_level {
+    size_t patch;    /* where its length stands in the text, or NO_PATCH: it ends with a delimiter */
+    uint64_t from;   /* bytes written when it began */
+    size_t creators; /* in force around it */
+    bool is_item;
+    bool pixels_signed;
+};
+
+struct planner {
+    struct element_visitor visitor; /* first: the two are one */
+    const struct rewrite_source *source;
+    struct buffer text;
+    struct rewrite_piece *pieces;
+    size_t count, capacity;
+    uint64_t written;
+    size_t text_in_pieces; /* what of the text is in pieces already */
+    struct open_level levels[LEVELS];
+    struct creator *creators;
+    size_t creator_count, creator_capacity;
+    bool past_pixels; /* and what was sound up to there: */
+    size_t sound_text, sound_text_in_pieces, sound_count;
+    uint64_t sound_written;
+};
+
+static void planner_drop(struct planner **planner)
+{
+    if (!*planner)
+        return;
+    buffer_done(&(*planner)->text);
+    free((*planner)->pieces);
+    free((*planner)->creators);
+    free(*planner);
+}
+
+/* ── writing ── */
+
+static void put(struct planner *planner, const void *data, size_t size)
+{
+    buffer_append(&planner->text, bytes_of(data, size));
+    planner->written += size;
+}
+
+static void put_number(struct planner *planner, uint32_t number, size_t size)
+{
+    uint8_t bytes[4];
+
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)(number >> 8 * i);
+    put(planner, bytes, size);
+}
+
+static void put_tag(struct planner *planner, uint32_t tag)
+{
+    put_number(planner, tag >> 16, 2);
+    put_number(planner, tag & 0xFFFF, 2);
+}
+
+static bool add_piece(struct planner *planner, uint64_t offset, uint64_t size, unsigned unit,
+                      struct error *err)
+{
+    if (size == 0)
+        return true;
+    if (planner->count == planner->capacity) {
+        const size_t capacity = planner->capacity ? 2 * planner->capacity : 8;
+        struct rewrite_piece *grown = realloc(planner->pieces, capacity * sizeof *grown);
+
+        if (!grown)
+            return error_set(err, FAULT_BUSY, "no memory for %zu pieces", capacity);
+        planner->pieces = grown;
+        planner->capacity = capacity;
+    }
+    planner->pieces[planner->count++] = (struct rewrite_piece){ offset, size, (uint8_t)unit };
+    return true;
+}
+
+static bool close_text(struct planner *planner, struct error *err)
+{
+    const size_t from = planner->text_in_pieces;
+
+    planner->text_in_pieces = planner->text.size;
+    return add_piece(planner, from, planner->text.size - from, 0, err);
+}
+
+static void turn(uint8_t *data, size_t size, unsigned unit)
+{
+    for (size_t i = 0; i + unit <= size; i += unit)
+        for (size_t a = i, b = i + unit - 1; a < b; a++, b--) {
+            const uint8_t kept = data[a];
+            data[a] = data[b];
+            data[b] = kept;
+        }
+}
+
+static bool put_value(struct planner *planner, uint64_t offset, uint32_t size, unsigned unit,
+                      struct error *err)
+{
+    const struct rewrite_source *source = planner->source;
+
+    if (size > VALUE_INLINE_BYTES) {
+        planner->written += size;
+        return close_text(planner, err) && add_piece(planner, offset, size, unit, err);
+    }
+    uint8_t *room = buffer_reserve(&planner->text, size);
+    if (!room)
+        return true; /* seen at the end */
+    if (!source->read(source->reader, offset, room, size, err))
+        return false;
+    if (unit > 1)
+        turn(room, size, unit);
+    buffer_grew(&planner->text, size);
+    planner->written += size;
+    return true;
+}
+
+/* ── value representations ── */
+
+static bool is_in(const char *vrs, const char *vr)
+{
+    for (; *vrs; vrs += 2)
+        if (vrs[0] == vr[0] && vrs[1] == vr[1])
+            return true;
+    return false;
+}
+
+/* Bytes of one number of this VR, which big endian turns round (PS3.5 7.3). */
+static unsigned unit_of(const char *vr)
+{
+    if (is_in("ATOWSSUS", vr))
+        return 2;
+    if (is_in("FLOFOLSLUL", vr))
+        return 4;
+    return is_in("FDODOVSVUV", vr) ? 8 : 1;
+}
+
+static bool has_short_length(const char *vr)
+{
+    return is_in("AEASATCSDADSDTFDFLISLOLTPNSHSLSSSTTMUIULUS", vr);
+}
+
+static const struct creator *creator_of(const struct planner *planner, uint32_t depth, uint32_t tag)
+{
+    const uint32_t block = tag >> 8;
+
+    for (size_t i = planner->creator_count; i-- > planner->levels[depth].creators;)
+        if (planner->creators[i].block == block)
+            return &planner->creators[i];
+    return NULL;
+}
+
+/* As the dictionary has it, with its two-fold names; "UN" when it has not. */
+static void look_up(const struct planner *planner, const struct element_event *event, char ret[3])
+{
+    const uint32_t element = event->tag & 0xFFFF;
+
+    memcpy(ret, "UN", 3);
+    if ((event->tag >> 16 & 1) == 0) {
+        const struct dictionary_entry *known = dictionary_table_of_tag(event->tag);
+        if (known)
+            memcpy(ret, known->vr, 3);
+    } else if (element >= 0x10 && element <= 0xFF) {
+        memcpy(ret, "LO", 3);
+    } else if (element >= 0x1000) {
+        const struct creator *creator = creator_of(planner, event->depth, event->tag);
+        if (creator && !dictionary_vr_of_private(creator->name, event->tag, ret))
+            memcpy(ret, "UN", 3);
+    }
+}
+
+static void resolve(const struct planner *planner, const struct element_event *event, char vr[3])
+{
+    if (strcmp(vr, "xs") == 0)
+        memcpy(vr, planner->levels[event->depth].pixels_signed ? "SS" : "US", 3);
+    else if (strcmp(vr, "lt") == 0)
+        memcpy(vr, event->length == 2 ? "US" : "OW", 3);
+    else if (strcmp(vr, "ox") == 0 || strcmp(vr, "px") == 0)
+        memcpy(vr, "OW", 3);
+    else if (strcmp(vr, "up") == 0)
+        memcpy(vr, "UL", 3);
+    else if (strcmp(vr, "SQ") == 0 || vr[0] < 'A' || vr[0] > 'Z' || vr[1] < 'A' || vr[1] > 'Z')
+        memcpy(vr, "UN", 3); /* a sequence that was not walked as one: its bytes say nothing */
+}
+
+/* The VR that is written, and which bytes of the value are turned round. */
+static unsigned find_vr(const struct planner *planner, const struct element_event *event, char ret[3])
+{
+    const bool big = planner->source->syntax == SYNTAX_EXPLICIT_BE && !event->implicit;
+
+    memcpy(ret, event->vr, 3);
+    if (!ret[0]) {
+        look_up(planner, event, ret);
+    } else if (strcmp(ret, "UN") == 0 && (event->tag >> 16 & 1) == 0) {
+        look_up(planner, event, ret); /* sent as UN by one that did not know it; we may */
+    }
+    resolve(planner, event, ret);
+    if (!big)
+        return 1;
+    const unsigned bits = planner->source->shape->bits_allocated;
+    if (event->depth == 1 && event->tag == TAG_PIXEL_DATA && strcmp(ret, "OW") == 0 &&
+        (bits == 32 || bits == 64))
+        return bits / 8; /* as the frames of it are sent */
+    return unit_of(ret);
+}
+
+/* ── what the walk tells ── */
+
+static bool keep_creator(struct planner *planner, const struct element_event *event, struct error *err)
+{
+    const struct rewrite_source *source = planner->source;
+    struct creator creator = { .block = (event->tag & 0xFFFF0000) >> 8 | (event->tag & 0xFF) };
+    size_t size = event->length < CREATOR_BYTES ? event->length : CREATOR_BYTES;
+
+    if (planner->creator_count == CREATORS_MOST)
+        return true;
+    if (!source->read(source->reader, event->value, creator.name, size, err))
+        return false;
+    while (size > 0 && (creator.name[size - 1] == ' ' || creator.name[size - 1] == '\0'))
+        creator.name[--size] = '\0';
+    if (planner->creator_count == planner->creator_capacity) {
+        const size_t capacity = planner->creator_capacity ? 2 * planner->creator_capacity : 16;
+        struct creator *grown = realloc(planner->creators, capacity * sizeof *grown);
+
+        if (!grown)
+            return error_set(err, FAULT_BUSY, "no memory for private creators");
+        planner->creators = grown;
+        planner->creator_capacity = capacity;
+    }
+    planner->creators[planner->creator_count++] = creator;
+    return true;
+}
+
+static bool note(struct planner *planner, const struct element_event *event, struct error *err)
+{
+    const struct rewrite_source *source = planner->source;
+    const uint32_t element = event->tag & 0xFFFF;
+
+    if ((event->tag >> 16 & 1) && element >= 0x10 && element <= 0xFF)
+        return keep_creator(planner, event, err);
+    if (event->tag == TAG_PIXEL_REPRESENTATION && event->length == 2) {
+        const bool big = source->syntax == SYNTAX_EXPLICIT_BE && !event->implicit;
+        uint8_t value[2];
+
+        if (!source->read(source->reader, event->value, value, sizeof value, err))
+            return false;
+        planner->levels[event->depth].pixels_signed = value[big] == 1 && value[!big] == 0;
+    }
+    return true;
+}
+
+static bool on_element(struct element_visitor *visitor, const struct element_event *event, struct error *err)
+{
+    struct planner *planner = (struct planner *)visitor;
+    const uint32_t tag = event->tag;
+    char vr[3];
+
+    if ((tag & 0xFFFF) == 0 || tag >> 16 == 0x0002)
+        return true;
+    if (!note(planner, event, err))
+        return false;
+    const unsigned unit = find_vr(planner, event, vr);
+    put_tag(planner, tag);
+    if (has_short_length(vr) && event->length > SHORT_LENGTH_MOST)
+        memcpy(vr, "UN", 3);
+    put(planner, vr, 2);
+    if (has_short_length(vr)) {
+        put_number(planner, event->length, 2);
+    } else {
+        put_number(planner, 0, 2);
+        put_number(planner, event->length, 4);
+    }
+    if (!put_value(planner, event->value, event->length, unit, err))
+        return false;
+    if (event->depth == 1 &&
+        (tag == TAG_PIXEL_DATA || tag == TAG_FLOAT_PIXEL_DATA || tag == TAG_DOUBLE_FLOAT_PIXEL_DATA)) {
+        planner->past_pixels = true;
+        planner->sound_text = planner->text.size;
+        planner->sound_text_in_pieces = planner->text_in_pieces;
+        planner->sound_count = planner->count;
+        planner->sound_written = planner->written;
+    }
+    return true;
+}
+
+static bool on_begin(struct element_visitor *visitor, const struct element_event *event, bool fragments,
+                     struct error *err)
+{
+    struct planner *planner = (struct planner *)visitor;
+    struct open_level *level = &planner->levels[event->depth + 1];
+
+    if (fragments)
+        return error_set(err, FAULT_NOT_DICOM, "pixels in fragments in a data set that is not compressed");
+    put_tag(planner, event->tag);
+    if (event->tag != ITEM) {
+        put(planner, "SQ", 2);
+        put_number(planner, 0, 2);
+    }
+    level->patch = event->length == UNDEFINED_LENGTH ? NO_PATCH : planner->text.size;
+    put_number(planner, UNDEFINED_LENGTH, 4);
+    level->from = planner->written;
+    level->is_item = event->tag == ITEM;
+    level->creators = planner->creator_count;
+    level->pixels_signed = planner->levels[event->depth].pixels_signed;
+    return true;
+}
+
+static bool on_end(struct element_visitor *visitor, uint32_t depth, struct error *err)
+{
+    struct planner *planner = (struct planner *)visitor;
+    const struct open_level *level = &planner->levels[depth + 1];
+    const uint64_t size = planner->written - level->from;
+
+    planner->creator_count = level->creators;
+    if (level->patch == NO_PATCH) {
+        put_tag(planner, level->is_item ? ITEM_END : SEQUENCE_END);
+        put_number(planner, 0, 4);
+        return true;
+    }
+    if (size >= UNDEFINED_LENGTH)
+        return error_set(err, FAULT_NOT_DICOM, "a sequence of %llu bytes", (unsigned long long)size);
+    if (!planner->text.overflowed)
+        for (size_t i = 0; i < 4; i++)
+            planner->text.data[level->patch + i] = (uint8_t)(size >> 8 * i);
+    return true;
+}
+
+/* ── file meta information ── */
+
+static void put_meta_element(struct planner *planner, uint32_t tag, const char *vr, const char *text)
+{
+    const size_t size = strlen(text);
+
+    put_tag(planner, tag);
+    put(planner, vr, 2);
+    put_number(planner, (uint32_t)(size + size % 2), 2);
+    put(planner, text, size);
+    if (size % 2)
+        put(planner, strcmp(vr, "UI") == 0 ? "" : " ", 1);
+}
+
+/* The file's own elements of the group that stay: who sent it, private information. `from` to `to` in the
+ * head. */
+static void keep_meta(struct planner *planner, struct bytes head, uint64_t from, uint64_t to)
+{
+    while (to <= head.size && to - from >= 8) {
+        const uint8_t *at = head.data + from;
+        const uint32_t element = (uint32_t)at[2] | (uint32_t)at[3] << 8;
+        const char vr[3] = { (char)at[4], (char)at[5], 0 };
+        uint64_t size = 8;
+
+        if (vr[0] < 'A' || vr[0] > 'Z')
+            return; /* in implicit VR: some writers do */
+        if (has_short_length(vr)) {
+            size += (uint64_t)at[6] | (uint64_t)at[7] << 8;
+        } else {
+            if (to - from < 12)
+                return;
+            size = 12 +
+                   ((uint64_t)at[8] | (uint64_t)at[9] << 8 | (uint64_t)at[10] << 16 | (uint64_t)at[11] << 24);
+        }
+        if (size > to - from)
+            return;
+        if (element > 0x0013)
+            put(planner, at, (size_t)size);
+        from += size;
+    }
+}
+
+static bool put_meta(struct planner *planner, enum transfer_syntax to, uint64_t *ret_data_set,
+                     struct error *err)
+{
+    const struct rewrite_source *source = planner->source;
+    static const uint8_t preamble[PREAMBLE_BYTES] = { 0 };
+    const size_t size = source->file_size < PART10_HEAD_BYTES ? (size_t)source->file_size : PART10_HEAD_BYTES;
+    struct part10 part10;
+    uint8_t *head = malloc(size ? size : 1);
+
+    if (!head)
+        return error_set(err, FAULT_BUSY, "no memory for the head of a file");
+    if (!source->read(source->reader, 0, head, size, err) ||
+        !part10_read(bytes_of(head, size), &part10, err)) {
+        free(head);
+        return false;
+    }
+    put(planner, preamble, sizeof preamble);
+    put(planner, "DICM", 4);
+    put_tag(planner, 0x00020000);
+    put(planner, "UL\4", 4);
+    const size_t length = planner->text.size;
+    put_number(planner, 0, 4);
+    put_tag(planner, 0x00020001);
+    put(planner, "OB\0\0\2\0\0\0\0\1", 10);
+    put_meta_element(planner, 0x00020002, "UI", source->sop_class.text);
+    put_meta_element(planner, 0x00020003, "UI", source->sop_instance.text);
+    put_meta_element(planner, 0x00020010, "UI", transfer_syntax_info(to)->uid);
+    put_meta_element(planner, 0x00020012, "UI", IMPLEMENTATION_CLASS);
+    put_meta_element(planner, 0x00020013, "SH", IMPLEMENTATION_VERSION);
+    if (part10.meta)
+        keep_meta(planner, bytes_of(head, size), part10.preamble ? PREAMBLE_BYTES + 4 : 0, part10.data_set);
+    free(head);
+    if (!planner->text.overflowed)
+        for (size_t i = 0; i < 4; i++)
+            planner->text.data[length + i] = (uint8_t)((planner->text.size - length - 4) >> 8 * i);
+    *ret_data_set = part10.data_set;
+    return true;
+}
+
+/* ── the plan ── */
+
+static bool walk(struct planner *planner, uint64_t data_set, struct error *err)
+{
+    const struct rewrite_source *from = planner->source;
+    const bool big = from->syntax == SYNTAX_EXPLICIT_BE;
+    const struct element_source source = {
+        .fd = -1,
+        .size = from->file_size,
+        .read = from->read,
+        .reader = from->reader,
+    };
+    planner->visitor = (struct element_visitor){ on_element, on_begin, on_end };
+    planner->levels[1].pixels_signed = from->shape->is_signed;
+    if (element_walk(&source, data_set, big ? DATASET_EXPLICIT_BE : DATASET_IMPLICIT_LE, &planner->visitor,
+                     err))
+        return true;
+    if (err->fault != FAULT_NOT_DICOM || !planner->past_pixels)
+        return false;
+    /* What stands behind the pixels is not sound: back to where all was. */
+    error_clear(err);
+    planner->text.size = planner->sound_text;
+    planner->count = planner->sound_count;
+    planner->written = planner->sound_written;
+    planner->text_in_pieces = planner->sound_text_in_pieces;
+    return true;
+}
+
+static bool finish(struct planner *planner, uint64_t data_set, struct rewrite **ret, struct error *err)
+{
+    struct rewrite *rewrite;
+
+    if (!buffer_check(&planner->text, "the headers of an instance", err) || !close_text(planner, err))
+        return false;
+    if (!(rewrite = calloc(1, sizeof *rewrite)))
+        return error_set(err, FAULT_BUSY, "no memory for a plan");
+    if (!block_take(planner->text.size, &rewrite->text, err)) {
+        free(rewrite);
+        return false;
+    }
+    memcpy(block_room(rewrite->text, NULL), planner->text.data, planner->text.size);
+    block_seal(rewrite->text, planner->text.size);
+    rewrite->pieces = planner->pieces;
+    rewrite->count = planner->count;
+    rewrite->size = planner->written;
+    rewrite->data_set_offset = data_set;
+    planner->pieces = NULL;
+    *ret = rewrite;
+    return true;
+}
+
+bool rewrite_plan(const struct rewrite_source *source, enum transfer_syntax to, struct rewrite **ret,
+                  struct error *err)
+{
+    SCOPED(planner) struct planner *planner = calloc(1, sizeof *planner);
+    uint64_t data_set = 0;
+
+    if (!planner)
+        return error_set(err, FAULT_BUSY, "no memory to plan a rewriting");
+    planner->source = source;
+    buffer_init(&planner->text, REWRITE_TEXT_BYTES);
+    if (!put_meta(planner, to, &data_set, err))
+        return false;
+    if (source->data_set_offset)
+        data_set = source->data_set_offset;
+    if ((source->syntax == SYNTAX_IMPLICIT_LE || source->syntax == SYNTAX_EXPLICIT_BE) &&
+        !walk(planner, data_set, err))
+        return error_while(err, "rewriting an instance");
+    return finish(planner, data_set, ret, err);
+}
+
+void rewrite_free(struct rewrite *rewrite)
+{
+    if (!rewrite)
+        return;
+    free(rewrite->pieces);
+    block_unref(rewrite->text);
+    free(rewrite);
+}
+
+void rewrite_drop(struct rewrite **rewrite)
+{
+    rewrite_free(*rewrite);
+    *rewrite = NULL;
+}

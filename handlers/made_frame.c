@@ -1,0 +1,154 @@
+/* handlers/made_frame.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * One frame's bytes; see made_frame.h.
+ */
+#include "handlers/made_frame.h"
+
+#include <inttypes.h>
+
+#include "codec/codec.h"
+#include "handlers/stored_body.h"
+
+static bool is_deflated(const struct instance_record *record)
+{
+    return record->syntax == SYNTAX_DEFLATED_LE;
+}
+
+bool stored_frame_lies_ready(const struct instance_record *record)
+{
+    const enum frame_kind kind = frame_table_kind(record->frames);
+
+    return kind != FRAMES_NATIVE_BIG && kind != FRAMES_NATIVE_BITS && !is_deflated(record);
+}
+
+/* OB pixels of big endian files do not reach this: the frame table calls them native (PS3.5 7.3). */
+static unsigned unit_bytes(const struct instance_record *record)
+{
+    return record->shape.bits_allocated > 16 ? record->shape.bits_allocated / 8 : 2;
+}
+
+/* Words count from the beginning of the pixel data, where a frame of bytes in them need not begin on one. */
+static struct body_source *turned(const struct instance_record *record, uint32_t frame,
+                                  struct store_reader *reader, struct arena *arena)
+{
+    const struct extent value = frame_table_value(record->frames);
+    const struct extent extent = frame_table_extent(record->frames, frame, 0);
+    const unsigned unit = unit_bytes(record);
+    const uint64_t lead = (extent.offset - value.offset) % unit, start = extent.offset - lead;
+    const uint64_t left = value.offset + value.size - start, used = lead + extent.size;
+    const uint64_t rounded = used + (unit - used % unit) % unit;
+    const struct extent whole = { start, rounded < left ? rounded : left };
+
+    return body_slice(arena, stored_body_turned(arena, reader, whole, unit), lead, extent.size);
+}
+
+/* Fragments one behind the other. */
+static struct body_source *joined(const struct instance_record *record, uint32_t frame, uint32_t extents,
+                                  struct store_reader *reader, struct arena *arena)
+{
+    struct body_source **parts = arena_array(arena, extents, sizeof(struct body_source *));
+
+    for (uint32_t i = 0; i < extents; i++)
+        parts[i] = stored_body_turned(arena, reader, frame_table_extent(record->frames, frame, i), 1);
+    return extents == 1 ? parts[0] : body_chain(arena, parts, extents);
+}
+
+/* Moved to the left within the same bytes: each is written after it was read. */
+static bool shifted(const struct instance_record *record, uint32_t frame, struct body_source *source,
+                    struct arena *arena, struct body_source **ret, struct error *err)
+{
+    const uint64_t bits = frame_table_frame_bits(record->frames);
+    struct block *block = NULL;
+
+    if (!stored_body_gather(source, &block, err))
+        return false;
+    uint8_t *room = block_room(block, NULL);
+    codec_shift_bits(bytes_of(room, (size_t)source->size), frame_table_bit_offset(record->frames, frame),
+                     bits, room);
+    block_seal(block, (size_t)(bits / 8 + (bits % 8 != 0)));
+    *ret = body_of_block(arena, block);
+    return true;
+}
+
+bool stored_frame_body(const struct instance_record *record, uint32_t frame, struct store_reader *reader,
+                       struct arena *arena, struct body_source **ret, struct error *err)
+{
+    const enum frame_kind kind = frame_table_kind(record->frames);
+    struct body_source *source = NULL;
+    uint32_t extents;
+
+    if (!frame_table_find(record->frames, frame, &extents, err))
+        return false;
+    if (is_deflated(record)) {
+        if (!stored_body_inflated(arena, reader, record->data_set_offset, record->file_size,
+                                  frame_table_extent(record->frames, frame, 0), &source, err))
+            return false;
+    } else if (kind == FRAMES_NATIVE_BIG) {
+        source = turned(record, frame, reader, arena);
+    } else {
+        source = joined(record, frame, extents, reader, arena);
+    }
+    if (kind == FRAMES_NATIVE_BITS)
+        return shifted(record, frame, source, arena, ret, err);
+    *ret = source;
+    return true;
+}
+
+bool stored_pixels_body(const struct instance_record *record, struct store_reader *reader,
+                        struct arena *arena, struct body_source **ret, struct error *err)
+{
+    const struct extent value = frame_table_value(record->frames);
+
+    if (is_deflated(record))
+        return stored_body_inflated(arena, reader, record->data_set_offset, record->file_size, value, ret,
+                                    err);
+    *ret = stored_body_turned(arena, reader, value,
+                              frame_table_kind(record->frames) == FRAMES_NATIVE_BIG ? unit_bytes(record) : 1);
+    return true;
+}
+
+bool stored_frame(const struct instance_record *record, uint32_t frame, struct store_reader *reader,
+                  struct block **ret, struct error *err)
+{
+    struct arena arena = { 0 };
+    struct body_source *source = NULL;
+    const bool read = stored_frame_body(record, frame, reader, &arena, &source, err) &&
+                      stored_body_gather(source, ret, err);
+
+    arena_release(&arena);
+    return read;
+}
+
+/* Native frames, and those that are native in items, are little endian by now. */
+static enum transfer_syntax syntax_of_stored_frame(const struct instance_record *record)
+{
+    const bool coded =
+        transfer_syntax_info(record->syntax)->encapsulated && record->syntax != SYNTAX_ENCAPSULATED_LE;
+
+    return coded ? record->syntax : SYNTAX_EXPLICIT_LE;
+}
+
+bool made_frame(const struct service *service, const struct instance_record *record, uint32_t frame,
+                enum transfer_syntax to, struct store_reader *reader, struct block **ret, struct error *err)
+{
+    static const struct codec_wish as_it_is;
+    static const struct codec_parameters usual;
+    SCOPED(pixels) struct pixels decoded = { 0 };
+    SCOPED(pixels) struct pixels encoded = { 0 };
+    struct block *stored = NULL;
+
+    (void)service;
+    if (!stored_frame(record, frame, reader, &stored, err))
+        return false;
+    bool made =
+        codec_decode(syntax_of_stored_frame(record), &record->shape, stored, &as_it_is, &decoded, err);
+    block_unref(stored);
+    if (made && to != SYNTAX_EXPLICIT_LE)
+        made = codec_encode(to, &decoded, &usual, &encoded, err);
+    if (!made)
+        return error_while(err, "making frame %" PRIu32 " in %s of %s", frame, transfer_syntax_info(to)->uid,
+                           record->syntax_uid.text);
+    *ret = to == SYNTAX_EXPLICIT_LE ? TAKE(decoded.block) : TAKE(encoded.block);
+    return true;
+}
