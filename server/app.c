@@ -29,6 +29,7 @@
 #include "server/listener.h"
 #include "server/throwaway_certificate.h"
 #include "server/tls_context.h"
+#include "server/transport_h2.h"
 #include "server/transport_mhd.h"
 #include "server/worker_pool.h"
 #include "storage/catalog.h"
@@ -36,6 +37,9 @@
 #include "storage/store.h"
 
 enum { IO_THREADS_MOST = 4, WORKERS_LEAST = 12 };
+
+/* Of the budget for blocks, what bodies over HTTP/2 may take that no worker can take yet. */
+enum { HELD_SHARE = 4 };
 
 struct app {
     struct settings *started;       /* what needs a restart is as it was here */
@@ -52,6 +56,7 @@ struct app {
     struct dispatcher *dispatcher;
     struct farewell *farewell;
     struct transport_mhd *mhd;
+    struct transport_h2 *h2; /* NULL: not offered */
     struct listener *listener;
 };
 
@@ -311,14 +316,47 @@ static void drop_farewell(struct app *app)
     farewell_close(app->farewell);
 }
 
-static bool build_mhd(struct app *app, struct error *err)
+static unsigned count_io_threads(const struct app *app)
 {
     const unsigned cores = count_cores();
+
+    if (app->started->io_threads)
+        return (unsigned)app->started->io_threads;
+    return cores < IO_THREADS_MOST ? cores : IO_THREADS_MOST;
+}
+
+static bool build_h2(struct app *app, struct error *err)
+{
+    const struct settings *settings = app->started;
+    const struct transport_h2_options options = {
+        .dispatcher = app->dispatcher,
+        .tls = app->tls,
+        .io_threads = count_io_threads(app),
+        .streams = (unsigned)settings->http2_streams,
+        .stream_window_bytes = (unsigned)settings->http2_stream_window,
+        .connection_window_bytes = (unsigned)settings->http2_connection_window,
+        .head = { settings->http2_header_bytes, (unsigned)settings->http2_header_fields },
+        .resets_a_minute = (unsigned)settings->http2_resets,
+        .controls_a_minute = (unsigned)settings->http2_control_frames,
+        .head_timeout_ms = (unsigned)settings->header_timeout,
+        .idle_timeout_ms = (unsigned)settings->idle_timeout,
+        .pace = { settings->least_rate, (unsigned)settings->pace_period },
+        .held_bytes = settings->block_budget / HELD_SHARE,
+    };
+
+    return strcmp(settings->http2, "yes") != 0 || transport_h2_start(&options, &app->h2, err);
+}
+
+static void drop_h2(struct app *app)
+{
+    transport_h2_stop(app->h2);
+}
+
+static bool build_mhd(struct app *app, struct error *err)
+{
     const struct transport_mhd_options options = {
         .dispatcher = app->dispatcher,
-        .io_threads = app->started->io_threads  ? (unsigned)app->started->io_threads
-                      : cores < IO_THREADS_MOST ? cores
-                                                : IO_THREADS_MOST,
+        .io_threads = count_io_threads(app),
         .idle_timeout_ms = (unsigned)app->started->idle_timeout,
         .connections = (unsigned)app->started->connections,
         .tls = app->tls,
@@ -328,15 +366,26 @@ static bool build_mhd(struct app *app, struct error *err)
     return transport_mhd_start(&options, &app->mhd, err);
 }
 
-/* Exchanges first: libmicrohttpd must not be stopped while connections are suspended. */
 static void drop_mhd(struct app *app)
 {
-    const unsigned left = dispatcher_drain(app->dispatcher, (unsigned)app->now->stop_deadline);
+    transport_mhd_stop(app->mhd);
+}
 
+static bool build_nothing(struct app *app, struct error *err)
+{
+    (void)app, (void)err;
+    return true;
+}
+
+/* Before the transports: libmicrohttpd must not be stopped while connections are suspended. */
+static void drop_exchanges(struct app *app)
+{
+    if (app->h2)
+        transport_h2_drain(app->h2);
+    const unsigned left = dispatcher_drain(app->dispatcher, (unsigned)app->now->stop_deadline);
     if (left > 0)
         log_line(LOG_WARNING, "%u exchanges were not done in time and are cut off", left);
     dispatcher_abort(app->dispatcher);
-    transport_mhd_stop(app->mhd);
 }
 
 static bool take_mhd(void *transport, int fd, const struct sockaddr *address, socklen_t size,
@@ -350,11 +399,25 @@ static unsigned count_mhd(void *transport)
     return transport_mhd_connections(transport);
 }
 
+static bool take_h2(void *transport, int fd, const struct sockaddr *address, socklen_t size,
+                    struct error *err)
+{
+    return transport_h2_add(transport, fd, address, size, err);
+}
+
+static unsigned count_h2(void *transport)
+{
+    return transport_h2_connections(transport);
+}
+
 static bool build_door(struct app *app, struct error *err)
 {
-    const struct listener_gate gates[] = { { "http/1.1", app->mhd, take_mhd, count_mhd } };
+    /* The first that a client offers; the last for clients that name none. */
+    const struct listener_gate gates[] = { { "h2", app->h2, take_h2, count_h2 },
+                                           { "http/1.1", app->mhd, take_mhd, count_mhd } };
+    const unsigned first = app->h2 ? 0 : 1;
 
-    return listener_start(app->listener, gates, COUNT_OF(gates), err);
+    return listener_start(app->listener, gates + first, COUNT_OF(gates) - first, err);
 }
 
 static const struct stage {
@@ -373,7 +436,9 @@ static const struct stage {
     { "loading the certificate", build_tls, drop_tls },
     { "making the dispatcher", build_dispatcher, drop_dispatcher },
     { "starting the lingering close", build_farewell, drop_farewell },
+    { "starting HTTP/2", build_h2, drop_h2 },
     { "starting HTTP/1.1", build_mhd, drop_mhd },
+    { "carrying exchanges", build_nothing, drop_exchanges },
     { "opening the door", build_door, close_listener },
 };
 

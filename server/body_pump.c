@@ -204,6 +204,14 @@ enum pumped body_pump_in(struct body_pump *pump, struct bytes offered)
     return outcome;
 }
 
+bool body_pump_in_failed(struct body_pump *pump)
+{
+    pthread_mutex_lock(&pump->lock);
+    const bool failed = pump->failed;
+    pthread_mutex_unlock(&pump->lock);
+    return failed;
+}
+
 void body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange))
 {
     pthread_mutex_lock(&pump->lock);

@@ -78,6 +78,8 @@ void body_pump_begin_in(struct body_pump *pump, struct worker_pool *pool, struct
 /* Takes all of `offered` (BYTES), at most PUMP_PIECE_BYTES, or nothing (LATER). After a failure the rest is
  * dropped (BYTES), up to a bound; then FAILED: the connection is to be closed. The transport's thread. */
 enum pumped body_pump_in(struct body_pump *pump, struct bytes offered);
+/* Has the sink refused the body? Then no more of it is needed. Any thread. */
+bool body_pump_in_failed(struct body_pump *pump);
 /* No more bytes will come; the caller has paused the exchange. `then` runs on a worker once all of them went
  * through the sink or pump->failed says why not. */
 void body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange));
