@@ -16,8 +16,6 @@ enum {
     EXTENSION_SERVER_NAME = 0,
     EXTENSION_ALPN = 16,
     EXTENSION_SUPPORTED_VERSIONS = 43,
-    VERSION_TLS_1_2 = 0x0303,
-    VERSION_TLS_1_3 = 0x0304,
 };
 
 /* Cuts `size` bytes off the front. */
@@ -60,16 +58,17 @@ static unsigned read_16(const uint8_t *data)
 }
 
 /* It replaces the version in the hello's head (RFC 8446 4.2.1). */
-static bool read_versions(struct bytes extension, bool *ret_modern)
+static bool read_versions(struct bytes extension, unsigned *ret_newest)
 {
     struct bytes list, version;
 
     if (!take_vector(&extension, 1, &list))
         return false;
-    *ret_modern = false;
+    *ret_newest = 0;
     while (take(&list, 2, &version)) {
         const unsigned number = read_16(version.data);
-        *ret_modern = *ret_modern || number == VERSION_TLS_1_2 || number == VERSION_TLS_1_3;
+        if ((number == VERSION_TLS_1_2 || number == VERSION_TLS_1_3) && number > *ret_newest)
+            *ret_newest = number;
     }
     return true;
 }
@@ -85,7 +84,7 @@ static bool read_extensions(struct bytes extensions, struct client_hello *ret)
             return false;
         if (number == EXTENSION_ALPN && !take_vector(&content, 2, &ret->protocols))
             return false;
-        if (number == EXTENSION_SUPPORTED_VERSIONS && !read_versions(content, &ret->modern))
+        if (number == EXTENSION_SUPPORTED_VERSIONS && !read_versions(content, &ret->newest))
             return false;
     }
     return true;
@@ -99,7 +98,7 @@ static bool read_hello(struct bytes body, struct client_hello *ret)
     if (!take(&body, 2, &version) || !take(&body, 32, &skipped) || !take_vector(&body, 1, &skipped) ||
         !take_vector(&body, 2, &skipped) || !take_vector(&body, 1, &skipped))
         return false;
-    hello.modern = read_16(version.data) >= VERSION_TLS_1_2;
+    hello.newest = read_16(version.data) >= VERSION_TLS_1_2 ? VERSION_TLS_1_2 : 0;
     if (body.size > 0 && (!take_vector(&body, 2, &extensions) || !read_extensions(extensions, &hello)))
         return false;
     *ret = hello;

@@ -14,6 +14,8 @@
  * make 2 to 4 KiB; a whole record is 16 KiB. */
 enum { CLIENT_HELLO_CEILING_BYTES = 32 * 1024 };
 
+enum { VERSION_TLS_1_2 = 0x0303, VERSION_TLS_1_3 = 0x0304 };
+
 enum client_hello_state {
     HELLO_WHOLE,      /* all there and understood */
     HELLO_MALFORMED,  /* all there, and no good */
@@ -23,7 +25,7 @@ enum client_hello_state {
 };
 
 struct client_hello {
-    bool modern;              /* TLS 1.2 or a later version is among those it speaks */
+    unsigned newest;          /* of VERSION_TLS_1_2, VERSION_TLS_1_3 that it speaks; 0: older ones alone */
     struct bytes server_name; /* of SNI, empty: none */
     struct bytes protocols; /* the list of ALPN as in RFC 7301 3.1: length byte, name, ...; empty: no ALPN */
 };

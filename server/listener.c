@@ -66,7 +66,7 @@ struct listener {
     struct listener_gate gates[GATES_MOST];
     unsigned gate_count;
     unsigned connections;
-    atomic_uint peek_timeout_ms;
+    atomic_uint peek_timeout_ms, least_version;
 
     int sockets[LISTENER_ADDRESSES_MOST];
     char texts[LISTENER_ADDRESSES_MOST][INET6_ADDRSTRLEN + 16];
@@ -336,7 +336,7 @@ static void answer_hello(struct listener *listener, struct peeked *peeked, const
 {
     const struct listener_gate *gate = choose_gate(listener, hello);
 
-    if (!hello->modern)
+    if (hello->newest < atomic_load_explicit(&listener->least_version, memory_order_relaxed))
         refuse_with_alert(listener, peeked, ALERT_PROTOCOL_VERSION);
     else if (!gate)
         refuse_with_alert(listener, peeked, ALERT_NO_APPLICATION_PROTOCOL);
@@ -583,6 +583,7 @@ bool listener_open(const struct listener_options *options, struct listener **ret
     listener->epoll = listener->wake = -1;
     listener->connections = options->connections;
     atomic_init(&listener->peek_timeout_ms, options->peek_timeout_ms);
+    atomic_init(&listener->least_version, VERSION_TLS_1_2);
 
     bool fine = listener_parse(options->addresses, addresses, &count, err) && prepare(listener, options, err);
     for (unsigned i = 0; fine && i < count; i++)
@@ -630,6 +631,11 @@ void listener_set_peek_timeout(struct listener *listener, unsigned timeout_ms)
 {
     atomic_store(&listener->peek_timeout_ms, timeout_ms);
     eventfd_write(listener->wake, 1);
+}
+
+void listener_set_least_version(struct listener *listener, unsigned version)
+{
+    atomic_store_explicit(&listener->least_version, version, memory_order_relaxed);
 }
 
 uint64_t listener_wakeups(const struct listener *listener)

@@ -59,6 +59,9 @@ const char *listener_address_text(const struct listener *listener, unsigned n);
 MUST_USE bool listener_start(struct listener *listener, const struct listener_gate *gates,
                              unsigned gate_count, struct error *err);
 void listener_set_peek_timeout(struct listener *listener, unsigned timeout_ms); /* any thread */
+/* Clients that speak no version from this one on (VERSION_TLS_1_2, which it is at first, or VERSION_TLS_1_3
+ * of client_hello.h) get the alert protocol_version. Any thread. */
+void listener_set_least_version(struct listener *listener, unsigned version);
 /* How often the thread has woken up; so a test can see that waiting is free. Any thread. */
 uint64_t listener_wakeups(const struct listener *listener);
 /* Accepts no more, closes what is being peeked at, ends the thread, frees. NULL is fine. */

@@ -19,25 +19,41 @@
 #include "base/error.h"
 #include "server/tls_certificate.h"
 #include "server/tls_peer.h"
+#include "server/tls_trust.h"
 
 struct tls_context;
 struct tls_session;
 
-struct tls_options {
-    const char *profile; /* a name of tls_profile.def */
-    struct tls_files files;
+enum client_certificates {
+    CLIENT_CERTIFICATES_OFF,
+    CLIENT_CERTIFICATES_OPTIONAL,
+    CLIENT_CERTIFICATES_REQUIRED
 };
 
-/* Everything that tls_context_open would check, without serving it. `warn` may be NULL. MALFORMED, DISK. */
-MUST_USE bool tls_check(const struct tls_options *options, tls_warning_fn *warn, void *context,
-                        struct error *err);
+enum { TLS_CERTIFICATES_MOST = 64 };
 
+struct tls_options {
+    const char *profile;           /* a name of tls_profile.def */
+    const struct tls_files *files; /* the first is for clients that name no server */
+    unsigned file_count;           /* 1 to TLS_CERTIFICATES_MOST */
+    bool refuse_unknown_names; /* a server name that no certificate has: unrecognized_name, or the first */
+    enum client_certificates client_certificates;
+    struct tls_trust_options trust; /* unless client_certificates are off */
+    unsigned ticket_lifetime_s;     /* 0: no session tickets */
+    unsigned ticket_rotation_s;     /* after that long, a new key: older tickets are void */
+};
+
+/* MALFORMED, DISK. */
 MUST_USE bool tls_context_open(const struct tls_options *options, struct tls_context **ret,
                                struct error *err);
 /* Checks, then swaps. On failure the old set stays in use. */
 MUST_USE bool tls_context_reload(struct tls_context *context, const struct tls_options *options,
                                  struct error *err);
 void tls_context_close(struct tls_context *context); /* after the last session; NULL is fine */
+
+/* The certificates in use, for as long as it is held: each_ is called with each of them, and may wait. */
+void tls_context_each(struct tls_context *context,
+                      void (*each)(void *with, struct tls_certificate *certificate), void *with);
 
 /* Readies a server session before its handshake: priorities, credentials, ALPN, session tickets, the request
  * for a client certificate and its verification. What a transport had set of these before is replaced;

@@ -37,6 +37,11 @@ const struct tls_profile *tls_profile_at(size_t n)
     return n < COUNT_OF(profiles) ? &profiles[n] : NULL;
 }
 
+bool tls_profile_has_1_2(const struct tls_profile *profile)
+{
+    return strstr(profile->versions, "+VERS-TLS1.2") != NULL;
+}
+
 bool tls_profile_priorities(const struct tls_profile *profile, gnutls_priority_t *ret, struct error *err)
 {
     char text[1600];

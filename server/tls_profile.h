@@ -20,6 +20,7 @@ struct tls_profile {
 
 const struct tls_profile *tls_profile_find(const char *name); /* NULL: there is none of that name */
 const struct tls_profile *tls_profile_at(size_t n);           /* NULL behind the last */
+bool tls_profile_has_1_2(const struct tls_profile *profile);
 /* For gnutls_priority_set; gnutls_priority_deinit gives it back. */
 MUST_USE bool tls_profile_priorities(const struct tls_profile *profile, gnutls_priority_t *ret,
                                      struct error *err);

@@ -1,7 +1,7 @@
 /* tests/unit/server/tls_context_test.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Which certificates are taken, which handshakes succeed, and that a reload is one step. Client and server
+ * Which handshakes succeed, and that a reload is one step. Client and server
  * shake hands over a pair of sockets in one thread.
  */
 #include <fcntl.h>
@@ -11,107 +11,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <gnutls/x509.h>
-
-#include "base/file.h"
 #include "server/tls_context.h"
-#include "tests/support/expect.h"
-#include "tests/support/temp_folder.h"
+#include "tests/support/made_certificate.h"
 
-/* ── making certificates, good and bad ── */
-
-struct made {
-    const char *name;       /* SAN, NULL: none */
-    const char *purpose;    /* extended key usage, NULL: none */
-    int algorithm;          /* 0: ECDSA */
-    unsigned bits;          /* 0: P-256 */
-    int digest;             /* 0: SHA-256 */
-    int from_days, to_days; /* from now; 0, 0: yesterday to in a year */
-};
-
-struct pair {
-    char certificate[600], key[600];
-};
-
-static struct temp_folder folder;
-static unsigned serial;
-
-static void write_file(const char *path, gnutls_datum_t pem, mode_t mode)
-{
-    struct error err = { 0 };
-
-    if (!file_replace(path, bytes_of(pem.data, pem.size), mode, &err))
-        abort();
-    chmod(path, mode);
-    gnutls_free(pem.data);
-}
-
-static gnutls_x509_privkey_t make_key(const struct made *made)
-{
-    gnutls_x509_privkey_t key;
-
-    if (gnutls_x509_privkey_init(&key) < 0 ||
-        gnutls_x509_privkey_generate(
-            key, made->algorithm ? (gnutls_pk_algorithm_t)made->algorithm : GNUTLS_PK_ECDSA,
-            made->bits ? made->bits : GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0) < 0)
-        abort();
-    return key;
-}
-
-static gnutls_x509_crt_t make_certificate(const struct made *made, gnutls_x509_privkey_t key)
-{
-    const time_t now = time(NULL);
-    const unsigned char number[2] = { 1, (unsigned char)++serial };
-    const int from = made->from_days || made->to_days ? made->from_days : -1;
-    const int to = made->from_days || made->to_days ? made->to_days : 365;
-    char name[32];
-    gnutls_x509_crt_t crt;
-
-    const int size = snprintf(name, sizeof name, "test %u", serial);
-    if (gnutls_x509_crt_init(&crt) < 0)
-        abort();
-    gnutls_x509_crt_set_version(crt, 3);
-    gnutls_x509_crt_set_key(crt, key);
-    gnutls_x509_crt_set_serial(crt, number, sizeof number);
-    gnutls_x509_crt_set_activation_time(crt, now + from * 86400);
-    gnutls_x509_crt_set_expiration_time(crt, now + to * 86400);
-    gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name, (unsigned)size);
-    if (made->name)
-        gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, made->name,
-                                             (unsigned)strlen(made->name), GNUTLS_FSAN_SET);
-    if (made->purpose)
-        gnutls_x509_crt_set_key_purpose_oid(crt, made->purpose, 0);
-    if (gnutls_x509_crt_sign2(
-            crt, crt, key, made->digest ? (gnutls_digest_algorithm_t)made->digest : GNUTLS_DIG_SHA256, 0) < 0)
-        abort();
-    return crt;
-}
-
-/* Writes a self-signed pair under a name of the test's folder. */
-static struct pair make_pair(const char *name, const struct made *made)
-{
-    gnutls_datum_t pem = { 0 };
-    struct pair pair;
-
-    snprintf(pair.certificate, sizeof pair.certificate, "%s/%s.pem", folder.path, name);
-    snprintf(pair.key, sizeof pair.key, "%s/%s.key", folder.path, name);
-    gnutls_x509_privkey_t key = make_key(made);
-    gnutls_x509_crt_t certificate = make_certificate(made, key);
-    gnutls_x509_crt_export2(certificate, GNUTLS_X509_FMT_PEM, &pem);
-    write_file(pair.certificate, pem, 0644);
-    gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &pem);
-    write_file(pair.key, pem, 0600);
-    gnutls_x509_crt_deinit(certificate);
-    gnutls_x509_privkey_deinit(key);
-    return pair;
-}
-
+/* One certificate, all else as shipped; `files` lives as long as they are used. */
+static struct tls_files files[8];
 static struct tls_options options_of(const struct pair *pair)
 {
-    return (struct tls_options){ "bcp195", { pair->certificate, pair->key } };
-}
+    static unsigned next;
+    struct tls_files *mine = &files[next++ % COUNT_OF(files)];
 
-static const struct made good = { .name = "localhost", .purpose = GNUTLS_KP_TLS_WWW_SERVER };
+    *mine = (struct tls_files){ pair->certificate, pair->key };
+    return (struct tls_options){ .profile = "bcp195",
+                                 .files = mine,
+                                 .file_count = 1,
+                                 .ticket_lifetime_s = 600,
+                                 .ticket_rotation_s = 3600 };
+}
 
 /* ── shaking hands ── */
 
@@ -236,116 +152,6 @@ static struct tls_context *open_good(struct pair *ret_pair)
     const struct tls_options options = options_of(ret_pair);
     EXPECT(tls_context_open(&options, &context, &err), "%s", err.detail);
     return context;
-}
-
-/* ── what is taken ── */
-
-static void expect_refused(const struct tls_options *options, const char *telling)
-{
-    struct error err = { 0 };
-
-    EXPECT(!tls_check(options, NULL, NULL, &err), "accepted, instead of \"%s\"", telling);
-    EXPECT(strstr(err.detail, telling), "\"%s\" does not tell \"%s\"", err.detail, telling);
-}
-
-TEST(TLS_06_TLS_40_a_certificate_that_clients_would_refuse_is_refused)
-{
-    static const struct {
-        struct made made;
-        const char *telling;
-    } cases[] = {
-        { { .name = "localhost", .algorithm = GNUTLS_PK_RSA, .bits = 1024 }, "RSA with 1024 bits" },
-        { { .name = "localhost", .from_days = -20, .to_days = -10 }, "has expired" },
-        { { .name = "localhost", .from_days = 10, .to_days = 20 }, "not valid yet" },
-        { { .name = NULL }, "names no host" },
-        { { .name = "localhost", .purpose = GNUTLS_KP_TLS_WWW_CLIENT }, "not meant for servers" },
-        { { .name = "localhost", .digest = GNUTLS_DIG_SHA1 }, "broken digest" },
-    };
-
-    folder = temp_folder_new();
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const struct pair pair = make_pair("bad", &cases[i].made);
-        const struct tls_options options = options_of(&pair);
-        expect_refused(&options, cases[i].telling);
-    }
-    temp_folder_remove(&folder);
-}
-
-static unsigned warnings;
-static void count_warning(void *context, const char *what, const char *remedy)
-{
-    (void)context;
-    EXPECT(what[0] && remedy[0], "an empty warning");
-    warnings++;
-}
-
-TEST(TLS_18_a_key_that_others_can_read_is_refused)
-{
-    struct error err = { 0 };
-
-    folder = temp_folder_new();
-    const struct pair pair = make_pair("good", &good);
-    const struct tls_options options = options_of(&pair);
-    warnings = 0;
-    EXPECT(tls_check(&options, count_warning, NULL, &err) && warnings == 0, "%u warnings, %s", warnings,
-           err.detail);
-    chmod(pair.key, 0640);
-    EXPECT(tls_check(&options, count_warning, NULL, &err) && warnings == 1, "%u warnings, %s", warnings,
-           err.detail);
-    chmod(pair.key, 0644);
-    expect_refused(&options, "chmod 600");
-    temp_folder_remove(&folder);
-}
-
-TEST(a_certificate_about_to_expire_is_warned_of)
-{
-    static const struct made soon = { .name = "localhost", .from_days = -300, .to_days = 20 };
-    struct error err = { 0 };
-
-    folder = temp_folder_new();
-    const struct pair pair = make_pair("soon", &soon);
-    const struct tls_options options = options_of(&pair);
-    warnings = 0;
-    EXPECT(tls_check(&options, count_warning, NULL, &err) && warnings == 1, "%u warnings, %s", warnings,
-           err.detail);
-    temp_folder_remove(&folder);
-}
-
-TEST(files_that_are_no_pair_are_refused)
-{
-    struct error err = { 0 };
-    char both[600], *first = NULL, *second = NULL;
-    size_t first_size = 0, second_size = 0;
-
-    folder = temp_folder_new();
-    const struct pair one = make_pair("one", &good), other = make_pair("other", &good);
-    const struct tls_options mixed = { "bcp195", { one.certificate, other.key } },
-                             swapped = { "bcp195", { one.key, one.key } };
-    const struct tls_options missing = { "bcp195", { "/nonexistent/a.pem", one.key } },
-                             keyless = { "bcp195", { one.certificate, "/nonexistent" } };
-    const struct tls_options no_key = { "bcp195", { one.certificate, both } };
-    expect_refused(&mixed, "does not belong");
-    expect_refused(&swapped, one.key);
-    expect_refused(&missing, "/nonexistent/a.pem");
-    expect_refused(&keyless, "/nonexistent");
-
-    /* Two certificates of which neither issued the other. */
-    snprintf(both, sizeof both, "%s/both.pem", folder.path);
-    if (!file_read_all(one.certificate, 65536, &first, &first_size, &err) ||
-        !file_read_all(other.certificate, 65536, &second, &second_size, &err))
-        abort();
-    char *joined = malloc(first_size + second_size);
-    memcpy(joined, first, first_size);
-    memcpy(joined + first_size, second, second_size);
-    if (!file_replace(both, bytes_of(joined, first_size + second_size), 0600, &err))
-        abort();
-    const struct tls_options unsorted = { "bcp195", { both, one.key } };
-    expect_refused(&unsorted, "out of order");
-    expect_refused(&no_key, "key");
-    free(first);
-    free(second);
-    free(joined);
-    temp_folder_remove(&folder);
 }
 
 /* ── handshakes ── */
@@ -486,11 +292,13 @@ TEST(TLS_40_after_a_failed_reload_the_old_certificate_is_served)
     folder = temp_folder_new();
     struct tls_context *context = open_good(&pair);
     const struct pair other = make_pair("other", &good);
-    const struct tls_options mixed = { "bcp195", { other.certificate, pair.key } };
+    struct pair mixed_pair = pair;
+    snprintf(mixed_pair.certificate, sizeof mixed_pair.certificate, "%s", other.certificate);
+    const struct tls_options mixed = options_of(&mixed_pair);
     const struct meeting plain = { 0 };
     const struct hands before = shake(context, &plain);
     EXPECT(!tls_context_reload(context, &mixed, &err), "took a pair that is none");
-    EXPECT(strstr(err.detail, "stays"), "%s", err.detail);
+    EXPECT(strstr(err.detail, "stay"), "%s", err.detail);
     const struct hands after = shake(context, &plain);
     EXPECT(after.server_outcome == 0 && bytes_equal(bytes_of(before.serial, before.serial_size),
                                                     bytes_of(after.serial, after.serial_size)),
