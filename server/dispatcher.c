@@ -35,6 +35,7 @@ struct dispatcher_view {
     struct limits limits;
     struct cors cors;
     char *origins;
+    struct access *access;
     char *public_base; /* NULL: from the request's Host */
     char *host_base;   /* used then for requests without one */
     struct dispatcher_view *older;
@@ -58,6 +59,7 @@ static void view_free(struct dispatcher_view *view)
     if (!view)
         return;
     free(view->origins);
+    access_free(view->access);
     free(view->public_base);
     free(view->host_base);
     free(view);
@@ -121,6 +123,7 @@ bool dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_ch
     view->service = dispatcher->service;
     view->service.limits = &view->limits;
     view->cors.allowed_origins = view->origins;
+    view->access = choices->access;
     view->older = atomic_load(&dispatcher->view);
     atomic_store(&dispatcher->view, view);
     return true;
@@ -398,7 +401,7 @@ static enum settled settle(struct exchange *exchange)
     if (!route_find(request->method, path, exchange->dispatcher->base_path, &exchange->arena,
                     &exchange->route, request->params, &request->path, &exchange->allow, err) ||
         !identity_find(request, exchange->peer, &request->principal, err) ||
-        !authorize(request, exchange->route->scope, err) ||
+        !authorize(exchange->view->access, exchange->peer, exchange->route->scope, err) ||
         !uri_query(request->query_text, &exchange->arena, &request->query, err))
         return SETTLED_REFUSED;
     find_public_base(exchange);

@@ -13,12 +13,14 @@
 #include "server/exchange.h"
 #include "server/worker_pool.h"
 
+struct access;
 struct access_log;
 struct dispatcher;
 
-/* What a reload may change. Texts are copied. */
+/* What a reload may change. Texts are copied; `access` is taken over, on success. */
 struct dispatcher_choices {
     struct limits limits;
+    struct access *access;    /* NULL: everyone may do everything */
     const char *cors_origins; /* "*", a list, or "" */
     const char *public_url;   /* the setting: "", "from-host" or https://pacs.example.org[:port] */
 };
