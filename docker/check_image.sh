@@ -65,7 +65,16 @@ is_ready() { # bounded wait
     podman logs "$name" 2>&1 | tail -n 20
     return 1
 }
-settings=(-e GANTRY_PUBLIC_URL=https://localhost)
+refuses() {
+    settings=()
+    timeout 60 podman --runtime runc run --name "$name" --no-healthcheck --ulimit nofile=1024:1024 --ulimit nproc=1024:1024 \
+        --cap-drop=ALL --cap-add=NET_BIND_SERVICE --read-only --read-only-tmpfs=false --network ns:/run/netns/"$name" --pull=never \
+        -v "$work/data:/data" "$tag" >"$work/refused.log" 2>&1 && return 1
+    podman --runtime runc rm --force "$name" >/dev/null 2>&1
+    grep -q 'no authentication is configured' "$work/refused.log"
+}
+check it_does_not_start_open_to_everyone_unless_told_so refuses
+settings=(-e GANTRY_PUBLIC_URL=https://localhost -e GANTRY_AUTH=none)
 [[ -n ${GANTRY_IMAGE_SETTINGS:-} ]] && read -ra more <<<"$GANTRY_IMAGE_SETTINGS" && settings+=("${more[@]}")
 check it_starts_with_a_read_only_root start
 check it_answers_on_port_443 is_ready

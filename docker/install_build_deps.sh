@@ -4,7 +4,7 @@
 # The Dockerfile, ./run, ./test and .ci/run all call this one, so the lists stand here only.
 set -euo pipefail
 
-build=(build-essential cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev libdcmtk-dev libcharls-dev
+build=(build-essential cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev libcurl4-gnutls-dev libdcmtk-dev libcharls-dev
        libopenjp2-7-dev libopenjph-dev libjxl-dev libjpeg62-turbo-dev libjansson-dev libsqlite3-dev libinih-dev zlib1g-dev
        libzstd-dev)
 test=(curl openssl gnutls-bin nghttp2-client dcmtk python3 python3-pydicom python3-numpy clang-format-14)

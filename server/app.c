@@ -24,11 +24,14 @@
 #include "bridge/start.h"
 #include "handlers/handler.h"
 #include "server/access_log.h"
+#include "server/authorize.h"
+#include "server/client_hello.h"
 #include "server/dispatcher.h"
 #include "server/farewell.h"
 #include "server/listener.h"
-#include "server/throwaway_certificate.h"
-#include "server/tls_context.h"
+#include "server/signals.h"
+#include "server/tls_profile.h"
+#include "server/tls_upkeep.h"
 #include "server/transport_h2.h"
 #include "server/transport_mhd.h"
 #include "server/worker_pool.h"
@@ -42,9 +45,8 @@ enum { IO_THREADS_MOST = 4, WORKERS_LEAST = 12 };
 enum { HELD_SHARE = 4 };
 
 struct app {
-    struct settings *started;       /* what needs a restart is as it was here */
-    struct settings *now;           /* the same object, until a reload */
-    char tls_folder[PATH_MAX - 16]; /* so that the files in it have paths, too */
+    struct settings *started; /* what needs a restart is as it was here */
+    struct settings *now;     /* the same object, until a reload */
     atomic_bool stopping;
     unsigned built; /* lines of `stages` */
 
@@ -52,7 +54,8 @@ struct app {
     struct catalog *catalog;
     struct store *store;
     struct worker_pool *pool;
-    struct tls_context *tls;
+    struct tls_upkeep *tls;
+    const struct access *access; /* the dispatcher's */
     struct dispatcher *dispatcher;
     struct farewell *farewell;
     struct transport_mhd *mhd;
@@ -108,38 +111,6 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
         .cors_origins = settings->cors_origins,
         .public_url = settings->public_url,
     };
-}
-
-static bool is_throwaway(const struct settings *settings)
-{
-    return settings->tls_certificate[0] == '\0';
-}
-
-struct tls_paths {
-    char certificate[PATH_MAX], key[PATH_MAX];
-    struct tls_options options;
-};
-
-/* The configured pair, or the throwaway one, which is made when it is missing or about to expire. */
-static bool find_certificate(struct app *app, const struct settings *settings, struct tls_paths *ret,
-                             struct error *err)
-{
-    bool made = false;
-
-    if (!is_throwaway(settings)) {
-        snprintf(ret->certificate, sizeof ret->certificate, "%s", settings->tls_certificate);
-        snprintf(ret->key, sizeof ret->key, "%s", settings->tls_key);
-    } else {
-        if (!throwaway_certificate_make(app->tls_folder, &made, err))
-            return false;
-        if (made)
-            log_line(LOG_INFO,
-                     "made a throwaway certificate; clients that trusted an older CA must trust the new one");
-        snprintf(ret->certificate, sizeof ret->certificate, "%s/server.pem", app->tls_folder);
-        snprintf(ret->key, sizeof ret->key, "%s/server.key", app->tls_folder);
-    }
-    ret->options = (struct tls_options){ settings->tls_profile, { ret->certificate, ret->key } };
-    return true;
 }
 
 /* ── the stages ── */
@@ -202,9 +173,7 @@ static bool build_catalog(struct app *app, struct error *err)
 {
     char path[PATH_MAX];
 
-    if (snprintf(path, sizeof path, "%s/catalog.sqlite", app->started->data) >= (int)sizeof path ||
-        snprintf(app->tls_folder, sizeof app->tls_folder, "%s/tls", app->started->data) >=
-            (int)sizeof app->tls_folder)
+    if (snprintf(path, sizeof path, "%s/catalog.sqlite", app->started->data) >= (int)sizeof path)
         return error_set(err, FAULT_MALFORMED, "data: the path is too long");
     const struct catalog_options options = { .path = path,
                                              .record_cache_entries = app->started->record_cache,
@@ -258,17 +227,25 @@ static void drop_workers(struct app *app)
     worker_pool_stop(app->pool);
 }
 
+static void raise_files(void)
+{
+    signals_raise(SIGNALS_FILES);
+}
+
+static unsigned least_version_of(const struct settings *settings)
+{
+    return tls_profile_has_1_2(tls_profile_find(settings->tls_profile)) ? VERSION_TLS_1_2 : VERSION_TLS_1_3;
+}
+
 static bool build_tls(struct app *app, struct error *err)
 {
-    struct tls_paths paths;
-
-    return find_certificate(app, app->started, &paths, err) &&
-           tls_context_open(&paths.options, &app->tls, err);
+    listener_set_least_version(app->listener, least_version_of(app->started));
+    return tls_upkeep_open(app->started, raise_files, &app->tls, err);
 }
 
 static void drop_tls(struct app *app)
 {
-    tls_context_close(app->tls);
+    tls_upkeep_close(app->tls);
 }
 
 static const char *not_ready(void *context)
@@ -280,7 +257,7 @@ static const char *not_ready(void *context)
 
 static bool build_dispatcher(struct app *app, struct error *err)
 {
-    const struct dispatcher_choices choices = choices_of(app->started);
+    struct dispatcher_choices choices = choices_of(app->started);
     const struct dispatcher_options options = {
         .service = { .store = app->store,
                      .catalog = app->catalog,
@@ -292,7 +269,13 @@ static bool build_dispatcher(struct app *app, struct error *err)
         .port = listener_port(app->listener),
     };
 
-    return dispatcher_new(&options, &choices, &app->dispatcher, err);
+    if (!access_load(app->started, &choices.access, err))
+        return false;
+    app->access = choices.access;
+    if (dispatcher_new(&options, &choices, &app->dispatcher, err))
+        return true;
+    access_free(choices.access);
+    return false;
 }
 
 static void drop_dispatcher(struct app *app)
@@ -330,7 +313,7 @@ static bool build_h2(struct app *app, struct error *err)
     const struct settings *settings = app->started;
     const struct transport_h2_options options = {
         .dispatcher = app->dispatcher,
-        .tls = app->tls,
+        .tls = tls_upkeep_context(app->tls),
         .io_threads = count_io_threads(app),
         .streams = (unsigned)settings->http2_streams,
         .stream_window_bytes = (unsigned)settings->http2_stream_window,
@@ -359,7 +342,7 @@ static bool build_mhd(struct app *app, struct error *err)
         .io_threads = count_io_threads(app),
         .idle_timeout_ms = (unsigned)app->started->idle_timeout,
         .connections = (unsigned)app->started->connections,
-        .tls = app->tls,
+        .tls = tls_upkeep_context(app->tls),
         .farewell = app->farewell,
     };
 
@@ -500,12 +483,11 @@ static void base_url(const struct app *app, char *into, size_t size)
 
 void app_announce(const struct app *app, FILE *to)
 {
-    char url[2048], ca[PATH_MAX + 16], folder[PATH_MAX];
+    char url[2048], ca[PATH_MAX + 16];
 
     base_url(app, url, sizeof url);
     fprintf(to, "Gantry " GANTRY_VERSION " serves %s\n", url);
-    if (is_throwaway(app->now) && realpath(app->tls_folder, folder)) {
-        snprintf(ca, sizeof ca, "%s/ca.pem", folder);
+    if (tls_upkeep_throwaway_ca(app->tls, ca, sizeof ca)) {
         fprintf(to, "  CA: %s\n  try: curl --cacert %s %s/studies\n", ca, ca, url);
     } else {
         fprintf(to, "  try: curl %s/studies\n", url);
@@ -518,20 +500,57 @@ static void tell_restart(const char *name)
     log_line(LOG_WARNING, "%s has changed; it needs a restart", name);
 }
 
+/* Certificates and the rules of access, each for itself: on failure the old ones stay. */
+static void reload_files(struct app *app, const struct settings *settings)
+{
+    struct error err = { 0 };
+
+    if (!tls_upkeep_reload(app->tls, settings, &err)) {
+        log_line(LOG_ERROR, "reload: %s", err.detail);
+        return;
+    }
+    listener_set_least_version(app->listener, least_version_of(settings));
+    log_line(LOG_INFO, "the certificates have been loaded anew");
+}
+
+static void reload_choices(struct app *app, const struct settings *settings)
+{
+    struct dispatcher_choices choices = choices_of(settings);
+    struct error err = { 0 };
+
+    if (!access_load(settings, &choices.access, &err)) {
+        log_line(LOG_ERROR, "reload: %s", err.detail);
+        return;
+    }
+    if (!dispatcher_reload(app->dispatcher, &choices, &err)) {
+        log_line(LOG_ERROR, "reload: %s", err.detail);
+        access_free(choices.access);
+        return;
+    }
+    app->access = choices.access;
+}
+
+void app_files_changed(struct app *app)
+{
+    struct access *access = NULL;
+    struct error err = { 0 };
+
+    reload_files(app, app->now);
+    if (!access_load(app->now, &access, &err))
+        log_line(LOG_ERROR, "reload: %s", err.detail);
+    else if (!access_same(access, app->access))
+        reload_choices(app, app->now);
+    access_free(access);
+}
+
 void app_reload(struct app *app, struct settings *next)
 {
-    const struct dispatcher_choices choices = choices_of(next);
-    struct error err = { 0 };
-    struct tls_paths paths;
-
     settings_restart_needed(app->started, next, tell_restart);
     log_least(log_level_of(next));
     access_log_enable(app->access_log, log_level_of(next) <= LOG_INFO);
     listener_set_peek_timeout(app->listener, (unsigned)next->peek_timeout);
-    if (!find_certificate(app, next, &paths, &err) || !tls_context_reload(app->tls, &paths.options, &err))
-        log_line(LOG_ERROR, "reload: %s", err.detail);
-    if (!dispatcher_reload(app->dispatcher, &choices, &err))
-        log_line(LOG_ERROR, "reload: %s", err.detail);
+    reload_files(app, next);
+    reload_choices(app, next);
     if (app->now != app->started)
         settings_free(app->now);
     app->now = next;

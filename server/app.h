@@ -21,6 +21,9 @@ void app_announce(const struct app *app, FILE *to);
 /* Takes what a reload may change from `next`, which it takes over; the log says what needs a restart, and
  * keeps what cannot be taken. */
 void app_reload(struct app *app, struct settings *next);
+/* A file that the settings name has changed: certificates and rules of access are loaded anew; what is no
+ * good is told in the log and not taken. */
+void app_files_changed(struct app *app);
 /* Accepts no more, lets what is under way end within the setting stop_deadline, closes and frees all. */
 void app_stop(struct app *app);
 

@@ -18,8 +18,8 @@
 
 #include "base/bytes.h"
 #include "base/number.h"
+#include "server/check_tls.h"
 #include "server/listener.h"
-#include "server/tls_context.h"
 
 struct check {
     const struct settings *settings;
@@ -33,7 +33,7 @@ static void tell(struct check *check, enum check_weight weight, const char *reme
 
 static void tell(struct check *check, enum check_weight weight, const char *remedy, const char *format, ...)
 {
-    char what[400];
+    char what[500];
     va_list args;
 
     va_start(args, format);
@@ -108,25 +108,9 @@ static void check_names(struct check *check)
     }
 }
 
-static void warn_of_certificate(void *context, const char *what, const char *remedy)
+static void count_finding(void *context, enum check_weight weight, const char *what, const char *remedy)
 {
-    tell(context, CHECK_WARNING, remedy, "%s", what);
-}
-
-static void check_certificate(struct check *check)
-{
-    const struct tls_options options = { check->settings->tls_profile,
-                                         { check->settings->tls_certificate, check->settings->tls_key } };
-    struct error err = { 0 };
-
-    if (!options.files.certificate[0] && !options.files.key[0])
-        return;
-    if (!options.files.certificate[0] || !options.files.key[0])
-        tell(check, CHECK_ERROR, "set both tls_certificate and tls_key, or neither",
-             "tls: only one of the two is set");
-    else if (!tls_check(&options, warn_of_certificate, check, &err))
-        tell(check, CHECK_ERROR, "put a matching, valid pair in place, readable by this user alone",
-             "tls: %s", err.detail);
+    tell(context, weight, remedy, "%s", what);
 }
 
 /* The folder itself, or the nearest one above it that exists, in which it will be made. */
@@ -204,7 +188,7 @@ unsigned check_config(const struct settings *settings, check_report_fn *report, 
 
     check_listen(&check);
     check_names(&check);
-    check_certificate(&check);
+    check_tls(settings, count_finding, &check);
     check_data(&check);
     check_limits(&check);
     return check.errors;

@@ -134,8 +134,11 @@ static int serve(const struct command_line *line)
         return EXIT_FAILURE;
     }
     app_announce(app, stdout);
-    while (signals_wait() == SIGNALS_RELOAD)
-        reload(line, app);
+    for (enum signals_event event; (event = signals_wait()) != SIGNALS_STOP;)
+        if (event == SIGNALS_RELOAD)
+            reload(line, app);
+        else
+            app_files_changed(app);
     log_line(LOG_INFO, "stopping");
     app_stop(app);
     log_line(LOG_INFO, "stopped");

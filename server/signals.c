@@ -19,6 +19,14 @@
 static int events[2] = { -1, -1 };
 static sigset_t ours;
 
+void signals_raise(enum signals_event event)
+{
+    const unsigned char byte = (unsigned char)event;
+    const ssize_t written = write(events[1], &byte, 1);
+
+    (void)written; /* a full pipe: plenty of reloads are waiting already */
+}
+
 static void *take_signals(void *unused)
 {
     unsigned stops = 0;
@@ -32,9 +40,7 @@ static void *take_signals(void *unused)
             log_line(LOG_WARNING, "told to stop a second time: ending at once");
             _exit(EXIT_FAILURE);
         }
-        const unsigned char event = number == SIGHUP ? SIGNALS_RELOAD : SIGNALS_STOP;
-        const ssize_t written = write(events[1], &event, 1);
-        (void)written; /* a full pipe: plenty of reloads are waiting already */
+        signals_raise(number == SIGHUP ? SIGNALS_RELOAD : SIGNALS_STOP);
     }
     return NULL;
 }

@@ -11,10 +11,12 @@
 #include "base/attributes.h"
 #include "base/error.h"
 
-enum signals_event { SIGNALS_STOP, SIGNALS_RELOAD };
+enum signals_event { SIGNALS_STOP, SIGNALS_RELOAD, SIGNALS_FILES /* raised by file_watch */ };
 
 /* Once, before any other thread: all threads that come after inherit that these signals are not theirs. */
 MUST_USE bool signals_start(struct error *err);
+/* Makes signals_wait return `event`, too. Any thread, after signals_start. */
+void signals_raise(enum signals_event event);
 /* Waits for the next event. */
 enum signals_event signals_wait(void);
 

@@ -179,9 +179,6 @@ class Link:
         kind, flags, stream = struct.unpack(">BBI", self.buffer[3:9])
         frame = Frame(kind, flags, stream & 0x7FFFFFFF, self.buffer[9:9 + size])
         self.buffer = self.buffer[9 + size:]
-        if kind == HEADERS:  # in the order of arrival, whoever wants to know, for the sake of the table
-            assert flags & END_HEADERS and not flags & (PADDED | PRIORITY_FLAG)
-            frame.fields = self.unpack(frame.payload)
         try:
             if kind == SETTINGS and not flags & ACK:
                 for at in range(0, size, 6):
@@ -259,10 +256,12 @@ class Link:
                 self.reset = frame.error()
                 return None
             if frame.kind == HEADERS:
-                if frame.fields[0][1].startswith("1"):
-                    self.interim.append(int(frame.fields[0][1]))
+                assert frame.flags & END_HEADERS
+                got = self.unpack(frame.payload)
+                if got[0][1].startswith("1"):
+                    self.interim.append(int(got[0][1]))
                     continue
-                fields = frame.fields
+                fields = got
             else:
                 body.append(frame.payload)
             if frame.flags & END_STREAM:
@@ -278,7 +277,7 @@ class Link:
                 done.setdefault(frame.stream, frame.error())
                 continue
             if frame.kind == HEADERS:
-                heads[frame.stream] = frame.fields
+                heads[frame.stream] = self.unpack(frame.payload)
             else:
                 bodies[frame.stream].append(frame.payload)
             if frame.flags & END_STREAM:

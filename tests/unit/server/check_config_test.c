@@ -71,8 +71,13 @@ TEST(what_cannot_work_is_an_error_with_a_remedy)
         { "--base-path=/a?b", "base_path" },
         { "--cors-origins=viewer.example.org", "cors_origins" },
         { "--cors-origins=https://a.example https://b.example/x", "cors_origins" },
-        { "--tls-key=/etc/key.pem", "only one of the two" },
-        { "--tls-certificate=/etc/cert.pem", "only one of the two" },
+        { "--tls-key=/etc/key.pem", "as many files each" },
+        { "--tls-certificate=/etc/cert.pem", "as many files each" },
+        { "--tls-folder=/nonexistent", "tls_folder /nonexistent" },
+        { "--listen=0.0.0.0:443", "no authentication is configured" },
+        { "--listen=127.0.0.1:443,*:8443", "no authentication is configured" },
+        { "--listen=[::]:443", "no authentication is configured" },
+        { "--client-certificates=required", "there is no client_ca" },
     };
     const struct temp_folder folder = temp_folder_new();
 
@@ -82,6 +87,27 @@ TEST(what_cannot_work_is_an_error_with_a_remedy)
     EXPECT(check(folder.path, "--tls-certificate=/nonexistent/c", "--tls-key=/nonexistent/k") == 1 &&
                strstr(told, "/nonexistent/c"),
            "%s", told);
+    temp_folder_remove(&folder);
+}
+
+TEST(who_serves_others_than_this_machine_must_say_how_they_are_known)
+{
+    static const struct {
+        const char *listen, *auth;
+        unsigned errors;
+    } cases[] = {
+        { "--listen=127.0.0.1:443,[::1]:443,localhost:8443", "--auth=auto", 0 },
+        { "--listen=127.8.9.10:443", "--auth=auto", 0 },
+        { "--listen=192.0.2.1:443", "--auth=auto", 1 },
+        { "--listen=[2001:db8::1]:443", "--auth=auto", 1 },
+        { "--listen=*:443", "--auth=none", 0 },
+    };
+    const struct temp_folder folder = temp_folder_new();
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        EXPECT(check(folder.path, cases[i].listen, cases[i].auth) == cases[i].errors, "%s: %s",
+               cases[i].listen, told);
+    EXPECT(strstr(told, "whoever reaches *:443"), "%s", told); /* of the last one, a warning */
     temp_folder_remove(&folder);
 }
 
