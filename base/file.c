@@ -109,19 +109,25 @@ static bool write_synced(const char *path, struct bytes data, mode_t mode, struc
     return true;
 }
 
-bool file_replace(const char *path, struct bytes data, mode_t mode, struct error *err)
+/* Of a path without a slash at its end. */
+static bool sync_parent(const char *path, struct error *err)
 {
-    char beside[PATH_MAX], folder[PATH_MAX];
+    char folder[PATH_MAX];
 
-    const int beside_size = snprintf(beside, sizeof beside, "%s.new", path);
-    const int folder_size = snprintf(folder, sizeof folder, "%s", path);
-    if (beside_size >= (int)sizeof beside || folder_size >= (int)sizeof folder)
+    if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder)
         return error_set(err, FAULT_DISK, "path too long");
     char *slash = strrchr(folder, '/');
     if (slash)
         slash[slash == folder ? 1 : 0] = '\0';
-    else
-        snprintf(folder, sizeof folder, ".");
+    return file_sync_folder(slash ? folder : ".", err);
+}
+
+bool file_replace(const char *path, struct bytes data, mode_t mode, struct error *err)
+{
+    char beside[PATH_MAX];
+
+    if (snprintf(beside, sizeof beside, "%s.new", path) >= (int)sizeof beside)
+        return error_set(err, FAULT_DISK, "path too long");
     if (!write_synced(beside, data, mode, err)) {
         unlink(beside);
         return false;
@@ -131,7 +137,7 @@ bool file_replace(const char *path, struct bytes data, mode_t mode, struct error
         unlink(beside);
         return error_errno(err, why, "renaming to %s", path);
     }
-    return file_sync_folder(folder, err);
+    return sync_parent(path, err);
 }
 
 bool file_make_folders(const char *path, mode_t mode, struct error *err)
@@ -145,8 +151,11 @@ bool file_make_folders(const char *path, mode_t mode, struct error *err)
             continue;
         const char kept = *at;
         *at = '\0';
-        if (mkdir(partial, mode) != 0 && errno != EEXIST)
+        const bool made = mkdir(partial, mode) == 0;
+        if (!made && errno != EEXIST)
             return error_errno(err, errno, "making folder %s", partial);
+        if (made && !sync_parent(partial, err))
+            return false;
         if (kept == '\0')
             return true;
         *at = kept;

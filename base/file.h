@@ -27,7 +27,7 @@ MUST_USE bool file_read_all(const char *path, size_t ceiling, char **ret, size_t
 /* Replaces `path` as one step: written beside it with `mode`, synced, renamed, folder synced. */
 MUST_USE bool file_replace(const char *path, struct bytes data, mode_t mode, struct error *err);
 MUST_USE bool file_sync_folder(const char *path, struct error *err);
-/* The folder and its missing parents. */
+/* The folder and its missing parents; those made survive a power cut. */
 MUST_USE bool file_make_folders(const char *path, mode_t mode, struct error *err);
 void file_close(int fd); /* -1 is fine */
 /* SCOPED(file) int fd = -1; */

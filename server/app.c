@@ -8,9 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +26,7 @@
 #include "server/client_hello.h"
 #include "server/dispatcher.h"
 #include "server/farewell.h"
+#include "server/house.h"
 #include "server/listener.h"
 #include "server/signals.h"
 #include "server/tls_profile.h"
@@ -35,11 +34,8 @@
 #include "server/transport_h2.h"
 #include "server/transport_mhd.h"
 #include "server/worker_pool.h"
-#include "storage/catalog.h"
-#include "storage/recover.h"
-#include "storage/store.h"
 
-enum { IO_THREADS_MOST = 4, WORKERS_LEAST = 12 };
+enum { IO_THREADS_MOST = 4 };
 
 /* Of the budget for blocks, what bodies over HTTP/2 may take that no worker can take yet. */
 enum { HELD_SHARE = 4 };
@@ -51,8 +47,7 @@ struct app {
     unsigned built; /* lines of `stages` */
 
     struct access_log *access_log;
-    struct catalog *catalog;
-    struct store *store;
+    struct house house;
     struct worker_pool *pool;
     struct tls_upkeep *tls;
     const struct access *access; /* the dispatcher's */
@@ -62,15 +57,6 @@ struct app {
     struct transport_h2 *h2; /* NULL: not offered */
     struct listener *listener;
 };
-
-static unsigned count_cores(void)
-{
-    cpu_set_t cores;
-
-    if (sched_getaffinity(0, sizeof cores, &cores) != 0)
-        return 1;
-    return (unsigned)CPU_COUNT(&cores);
-}
 
 /* ── settings, as the rooms want them ── */
 
@@ -84,13 +70,6 @@ static enum log_level log_level_of(const struct settings *settings)
     return LOG_INFO;
 }
 
-static enum duplicate_policy duplicates_of(const struct settings *settings)
-{
-    if (strcmp(settings->duplicates, "replace") == 0)
-        return DUPLICATE_REPLACE;
-    return strcmp(settings->duplicates, "keep") == 0 ? DUPLICATE_KEEP : DUPLICATE_REJECT;
-}
-
 static struct dispatcher_choices choices_of(const struct settings *settings)
 {
     return (struct dispatcher_choices){
@@ -102,9 +81,8 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .batch_instances = (uint32_t)settings->batch_instances,
             .batch_bytes = settings->batch_bytes,
             .answer_ceiling_bytes = settings->answer_ceiling,
-            .duplicates = duplicates_of(settings),
-            .json = { .inline_binary_bytes = (uint32_t)settings->inline_binary,
-                      .inline_text_bytes = (uint32_t)settings->inline_text },
+            .duplicates = house_duplicates(settings),
+            .json = house_json_limits(settings),
             .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
             .deletion = strcmp(settings->deletion, "yes") == 0,
         },
@@ -169,57 +147,20 @@ static void drop_access_log(struct app *app)
     access_log_close(app->access_log);
 }
 
-static bool build_catalog(struct app *app, struct error *err)
+static bool build_house(struct app *app, struct error *err)
 {
-    char path[PATH_MAX];
-
-    if (snprintf(path, sizeof path, "%s/catalog.sqlite", app->started->data) >= (int)sizeof path)
-        return error_set(err, FAULT_MALFORMED, "data: the path is too long");
-    const struct catalog_options options = { .path = path,
-                                             .record_cache_entries = app->started->record_cache,
-                                             .sqlite_cache_bytes = app->started->sqlite_cache,
-                                             .known_deletions = app->started->known_deletions };
-    return file_make_folders(app->started->data, 0700, err) && catalog_open(&options, &app->catalog, err);
+    return house_open(app->started, "gantry serve", HOUSE_CHANGES, &app->house, err);
 }
 
-static void drop_catalog(struct app *app)
+static void drop_house(struct app *app)
 {
-    catalog_close(app->catalog);
-}
-
-static bool build_store(struct app *app, struct error *err)
-{
-    const struct store_options options = { .root = app->started->data,
-                                           .free_space_floor = app->started->free_space_floor,
-                                           .open_files = (unsigned)app->started->open_files };
-
-    return store_open(&options, catalog_last_generation(app->catalog) + 1, &app->store, err);
-}
-
-static void drop_store(struct app *app)
-{
-    store_close(app->store);
-}
-
-static bool build_recovered(struct app *app, struct error *err)
-{
-    uint64_t removed = 0;
-
-    if (!recover(app->store, app->catalog, &removed, err))
-        return false;
-    if (removed > 0)
-        log_line(LOG_WARNING, "removed %" PRIu64 " instances that an earlier stop left unfinished", removed);
-    return true;
+    house_close(&app->house);
 }
 
 static bool build_workers(struct app *app, struct error *err)
 {
-    const unsigned twice = 2 * count_cores();
-    unsigned workers = (unsigned)app->started->workers;
-
-    if (workers == 0)
-        workers = twice > WORKERS_LEAST ? twice : WORKERS_LEAST;
-    return worker_pool_start(workers, (unsigned)app->started->worker_queue, &app->pool, err);
+    return worker_pool_start(house_workers(app->started), (unsigned)app->started->worker_queue, &app->pool,
+                             err);
 }
 
 static void drop_workers(struct app *app)
@@ -259,8 +200,8 @@ static bool build_dispatcher(struct app *app, struct error *err)
 {
     struct dispatcher_choices choices = choices_of(app->started);
     const struct dispatcher_options options = {
-        .service = { .store = app->store,
-                     .catalog = app->catalog,
+        .service = { .store = app->house.store,
+                     .catalog = app->house.catalog,
                      .not_ready = not_ready,
                      .not_ready_context = app },
         .pool = app->pool,
@@ -301,7 +242,7 @@ static void drop_farewell(struct app *app)
 
 static unsigned count_io_threads(const struct app *app)
 {
-    const unsigned cores = count_cores();
+    const unsigned cores = house_cores();
 
     if (app->started->io_threads)
         return (unsigned)app->started->io_threads;
@@ -412,9 +353,7 @@ static const struct stage {
     { "taking the port", build_port, close_listener },
     { "starting DCMTK", build_bridge, NULL },
     { "opening the access log", build_access_log, drop_access_log },
-    { "opening the catalog", build_catalog, drop_catalog },
-    { "opening the store", build_store, drop_store },
-    { "recovering", build_recovered, NULL },
+    { "opening the data folder", build_house, drop_house },
     { "starting the workers", build_workers, drop_workers },
     { "loading the certificate", build_tls, drop_tls },
     { "making the dispatcher", build_dispatcher, drop_dispatcher },

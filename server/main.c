@@ -12,6 +12,10 @@
 #include "config/settings.h"
 #include "server/app.h"
 #include "server/check_config.h"
+#include "server/command.h"
+#include "server/command_check.h"
+#include "server/command_import.h"
+#include "server/command_reindex.h"
 #include "server/signals.h"
 
 enum { EXIT_USAGE = 2 };
@@ -20,8 +24,10 @@ enum { EXIT_USAGE = 2 };
 struct command_line {
     const char *command;
     const char *file; /* --config, or NULL */
-    char **settings;  /* the rest */
+    char **settings;  /* --name value, --name=value */
     size_t setting_count;
+    char **others; /* words that are neither */
+    size_t other_count;
 };
 
 static const char help[] =
@@ -29,11 +35,19 @@ static const char help[] =
     "\n"
     "  gantry [serve] [--config FILE] [--SETTING VALUE ...]     serve until told to stop\n"
     "  gantry check-config [--config FILE] [--SETTING VALUE ...]  look for mistakes, change nothing\n"
+    "  gantry check [...]         compare files with catalog and SHA-256, both ways; also beside a running "
+    "server\n"
+    "  gantry reindex [...]       make the catalog anew from the files; the server must be stopped\n"
+    "  gantry import [...] DIR... store what lies in folders; the server must be stopped (--import-by "
+    "copy|link|in-place)\n"
     "  gantry --print-settings    every setting with its meaning and default, as a file for --config\n"
     "  gantry --version\n"
     "  gantry --help\n"
     "\n"
     "A setting is also an environment variable: --listen is GANTRY_LISTEN.\n"
+    "check, reindex and import end with 0: all is well; 1: something was found or refused, and told; 2: "
+    "wrong words;\n"
+    "3: it could not be done; 4: stopped, and the same command goes on from there.\n"
     "SIGHUP reloads settings and certificates, SIGTERM stops once what is under way is done.\n";
 
 static int refuse_usage(const char *what)
@@ -46,11 +60,15 @@ static int refuse_usage(const char *what)
 static bool read_command_line(int count, char **words, struct command_line *ret)
 {
     int at = 1;
+    char **lists = calloc(2 * (size_t)count + 1, sizeof *lists);
 
+    if (!lists)
+        abort();
+    ret->settings = lists;
+    ret->others = lists + count;
     ret->command = "serve";
     if (at < count && words[at][0] != '-')
         ret->command = words[at++];
-    ret->settings = words + at;
     for (; at < count; at++) {
         if (strncmp(words[at], "--config=", strlen("--config=")) == 0) {
             ret->file = words[at] + strlen("--config=");
@@ -60,8 +78,12 @@ static bool read_command_line(int count, char **words, struct command_line *ret)
                 return false;
             }
             ret->file = words[++at];
-        } else {
+        } else if (words[at][0] == '-' && words[at][1] == '-') {
             ret->settings[ret->setting_count++] = words[at];
+            if (!strchr(words[at], '=') && at + 1 < count)
+                ret->settings[ret->setting_count++] = words[++at];
+        } else {
+            ret->others[ret->other_count++] = words[at];
         }
     }
     return true;
@@ -145,11 +167,56 @@ static int serve(const struct command_line *line)
     return EXIT_SUCCESS;
 }
 
+/* check, reindex and import. */
+static int run_offline(const struct command_line *line)
+{
+    struct settings *settings = NULL;
+    struct error err = { 0 };
+    int status;
+
+    if (!load_settings(line, &settings, &err))
+        return refuse_usage(err.detail);
+    log_least(LOG_WARNING);
+    if (strcmp(line->command, "check") == 0)
+        status = command_check(settings);
+    else if (strcmp(line->command, "reindex") == 0)
+        status = command_reindex(settings);
+    else
+        status = command_import(settings, line->others, line->other_count);
+    settings_free(settings);
+    return status;
+}
+
+static bool is_offline(const char *command)
+{
+    return strcmp(command, "check") == 0 || strcmp(command, "reindex") == 0 || strcmp(command, "import") == 0;
+}
+
+static int run(const struct command_line *line)
+{
+    const bool takes_words = strcmp(line->command, "import") == 0;
+    char complaint[120];
+
+    if (line->other_count > 0 && !takes_words) {
+        snprintf(complaint, sizeof complaint, "\"%.60s\" is one word too many", line->others[0]);
+        return refuse_usage(complaint);
+    }
+    if (takes_words && line->other_count == 0)
+        return refuse_usage("import: name the folders");
+    if (is_offline(line->command))
+        return run_offline(line);
+    if (strcmp(line->command, "serve") == 0)
+        return serve(line);
+    if (strcmp(line->command, "check-config") == 0)
+        return run_check(line);
+    snprintf(complaint, sizeof complaint, "there is no command \"%.60s\"", line->command);
+    return refuse_usage(complaint);
+}
+
 int main(int count, char **words)
 {
     struct command_line line = { 0 };
     const char *first = count > 1 ? words[1] : "";
-    char complaint[120];
 
     umask(077);
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0)
@@ -160,12 +227,7 @@ int main(int count, char **words)
         settings_print(stdout);
         return EXIT_SUCCESS;
     }
-    if (!read_command_line(count, words, &line))
-        return EXIT_USAGE;
-    if (strcmp(line.command, "serve") == 0)
-        return serve(&line);
-    if (strcmp(line.command, "check-config") == 0)
-        return run_check(&line);
-    snprintf(complaint, sizeof complaint, "there is no command \"%.60s\"", line.command);
-    return refuse_usage(complaint);
+    const int status = read_command_line(count, words, &line) ? run(&line) : EXIT_USAGE;
+    free(line.settings);
+    return status;
 }

@@ -68,6 +68,25 @@ static void configure_sqlite(void)
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0); /* its counters are one lock for all threads */
 }
 
+static bool open_writer(struct catalog *catalog, const char *path, uint64_t cache_bytes, struct error *err)
+{
+    return make_file(path, err) &&
+           connection_open(path, CONNECTION_WRITES, cache_bytes, &catalog->writer, err) &&
+           catalog_schema_make(catalog->writer, err) && make_statements(catalog, err);
+}
+
+/* Is it one that we understand? */
+static bool look_first(const char *path, uint64_t cache_bytes, struct error *err)
+{
+    struct connection *connection;
+
+    if (!connection_open(path, CONNECTION_READS, cache_bytes, &connection, err))
+        return false;
+    const bool known = catalog_schema_check(connection, err);
+    connection_close(connection);
+    return known;
+}
+
 bool catalog_open(const struct catalog_options *options, struct catalog **ret, struct error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -86,9 +105,8 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
     catalog->waiting_end = &catalog->waiting;
     catalog->known_deletions = options->known_deletions;
     catalog->records = record_cache_new(options->record_cache_entries);
-    if (make_file(options->path, err) &&
-        connection_open(options->path, CONNECTION_WRITES, cache_each, &catalog->writer, err) &&
-        catalog_schema_make(catalog->writer, err) && make_statements(catalog, err) &&
+    if ((options->only_looks ? look_first(options->path, cache_each, err)
+                             : open_writer(catalog, options->path, cache_each, err)) &&
         connection_pool_open(options->path, readers, cache_each, &catalog->readers, err)) {
         *ret = catalog;
         return true;

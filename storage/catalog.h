@@ -25,6 +25,7 @@ struct catalog_options {
     size_t record_cache_entries; /* instance records kept in memory */
     uint64_t sqlite_cache_bytes; /* over all connections */
     uint64_t known_deletions;    /* keys of what was deleted, the newest so many: GONE instead of NOT_FOUND */
+    bool only_looks; /* for reading beside another process that writes: makes and changes nothing */
 };
 
 MUST_USE bool catalog_open(const struct catalog_options *options, struct catalog **ret, struct error *err);
@@ -45,6 +46,7 @@ struct addition {
     const struct description *description;
     uint64_t generation;
     uint8_t digest[STORE_DIGEST_BYTES];
+    int64_t stored_unix_ms; /* when it came; 0: now */
     /* set by catalog_add: */
     enum addition_outcome outcome;
     uint64_t replaced;
@@ -53,6 +55,9 @@ struct addition {
  * an error none is. May wait. */
 MUST_USE bool catalog_add(struct catalog *catalog, struct addition *additions, size_t count,
                           enum duplicate_policy policy, struct error *err);
+
+/* Generations up to this one were in use: they do not come again. May wait. */
+MUST_USE bool catalog_note_generation(struct catalog *catalog, uint64_t generation, struct error *err);
 
 /* One instance. NOT_FOUND: unknown, or under another study or series;
  * GONE: known to be deleted, here and wherever NOT_FOUND is said below. WOULD_WAIT when not cached. The

@@ -51,8 +51,8 @@ static const char *const last_columns[] = { [LEVEL_STUDY] = "",
 static const char *const others[] = {
     "CREATE TABLE IF NOT EXISTS house (id INTEGER PRIMARY KEY, last_generation INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO house (id, last_generation) VALUES (1, 0)",
-    /* json: one zstd frame (metadata_text.h). */
     "CREATE TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
+    /* json: one zstd frame (metadata_text.h). */
     "CREATE TABLE IF NOT EXISTS metadata (id INTEGER PRIMARY KEY, json BLOB NOT NULL)",
     /* Derived from the rows above, true while `revision` is that of the series (metadata_pack.h). */
     "CREATE TABLE IF NOT EXISTS metadata_pack (series_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"
@@ -176,7 +176,7 @@ static bool add_column(struct connection *connection, enum query_key key, bool t
     return buffer_check(&sql, "a column", err) && run_text(connection, &sql, err);
 }
 
-static bool check_version(struct connection *connection, struct error *err)
+bool catalog_schema_check(struct connection *connection, struct error *err)
 {
     SCOPED(statement) sqlite3_stmt *statement = NULL;
     bool row;
@@ -191,7 +191,7 @@ static bool check_version(struct connection *connection, struct error *err)
     if (version != 0 && version < SCHEMA_VERSION) /* 0: just made */
         return error_set(err, FAULT_DISK,
                          "catalog: made by an older version (schema %" PRIu64
-                         ", this one needs %d): start with a new data folder and store the files again",
+                         ", this one needs %d): `gantry reindex` makes it anew from the files",
                          version, SCHEMA_VERSION);
     return true;
 }
@@ -200,7 +200,7 @@ bool catalog_schema_make(struct connection *connection, struct error *err)
 {
     SCOPED(buffer) struct buffer sql = { 0 };
 
-    if (!check_version(connection, err))
+    if (!catalog_schema_check(connection, err))
         return false;
     for (enum query_level level = LEVEL_STUDY; level <= LEVEL_INSTANCE; level++)
         if (!make_table(connection, level, err))

@@ -12,6 +12,8 @@
 #include "dicom/query_keys.h"
 #include "storage/catalog_connection.h"
 
+/* Is it of the version that this program knows, or new? DISK says what to do. */
+MUST_USE bool catalog_schema_check(struct connection *connection, struct error *err);
 /* Makes what is missing: tables, indexes, and the columns of keys that came later (empty for what is stored
  * already; told in the log). */
 MUST_USE bool catalog_schema_make(struct connection *connection, struct error *err);

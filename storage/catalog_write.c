@@ -212,7 +212,8 @@ static bool insert_instance(struct catalog *catalog, struct connection *writer,
     statement_bind_uid(instance, 5, &from->syntax_uid);
     statement_bind_blob(instance, 6, bytes_of(shape, sizeof shape));
     statement_bind_blob(instance, 7, bytes_of(addition->digest, STORE_DIGEST_BYTES));
-    statement_bind_number(instance, 8, clock_unix_ms());
+    statement_bind_number(instance, 8,
+                          addition->stored_unix_ms ? (uint64_t)addition->stored_unix_ms : clock_unix_ms());
     statement_bind_blob(instance, 9, buffer_bytes(&frames));
     catalog_schema_bind(instance, 10, LEVEL_INSTANCE, from, arena);
     if (!statement_finish(writer, instance, err) ||
@@ -441,6 +442,26 @@ bool catalog_add(struct catalog *catalog, struct addition *additions, size_t cou
         if (additions[i].outcome == ADDED_REPLACING)
             record_cache_forget(catalog->records, &additions[i].description->key);
     return true;
+}
+
+struct note_request {
+    struct commit_request commit;
+    uint64_t generation;
+};
+
+static bool run_note(struct commit_request *commit, struct connection *writer, struct error *err)
+{
+    const struct note_request *request = (struct note_request *)commit;
+
+    return run_numbers(writer, "UPDATE house SET last_generation = MAX(last_generation, ?) WHERE id = 1",
+                       request->generation, 0, NULL, err);
+}
+
+bool catalog_note_generation(struct catalog *catalog, uint64_t generation, struct error *err)
+{
+    struct note_request request = { .commit.run = run_note, .generation = generation };
+
+    return catalog_commit(catalog, &request.commit, err);
 }
 
 /* ── catalog_delete ── */

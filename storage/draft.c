@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -20,6 +22,8 @@
 #include "storage/store_inside.h"
 
 _Static_assert((int)STORE_DIGEST_BYTES == (int)DIGEST_BYTES, "the store's digest is SHA-256");
+
+enum { TAKEN_PIECE_BYTES = 256 * 1024 };
 
 /* How much may be written before the volume's free space is looked at again. */
 static const uint64_t free_space_every_bytes = (uint64_t)16 << 20;
@@ -50,7 +54,8 @@ static bool check_free_space(const struct store *store, struct error *err)
     return true;
 }
 
-bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err)
+/* Without a file so far. */
+static bool draft_new(struct store *store, struct store_draft **ret, struct error *err)
 {
     char name[DRAFT_NAME_SIZE];
     const size_t path_size = strlen(store->root) + sizeof "/drafts/" + DRAFT_NAME_SIZE;
@@ -62,16 +67,39 @@ bool store_draft_open(struct store *store, struct store_draft **ret, struct erro
     if (!draft)
         return error_set(err, FAULT_BUSY, "no memory for a draft");
     draft->store = store;
+    draft->fd = -1;
     draft->generation = atomic_fetch_add(&store->next_generation, 1);
     draft->look_at_space_from = free_space_every_bytes;
     draft_name(draft->generation, name);
     snprintf(draft->path, path_size, "%s/drafts/%s", store->root, name);
-    draft->fd = openat(store->drafts_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (draft->fd < 0) {
-        const int why = errno;
-        free(draft);
-        return error_errno(err, why, "creating drafts/%s", name);
-    }
+    *ret = draft;
+    return true;
+}
+
+/* Failed before there was a file. */
+static bool draft_failed(struct store_draft *draft, struct error *err, const char *doing)
+{
+    const int why = errno;
+
+    error_errno(err, why, "%s draft %" PRIu64, doing, draft->generation);
+    free(draft);
+    return false;
+}
+
+static const char *name_of(const struct store_draft *draft)
+{
+    return strrchr(draft->path, '/') + 1;
+}
+
+bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err)
+{
+    struct store_draft *draft;
+
+    if (!draft_new(store, &draft, err))
+        return false;
+    draft->fd = openat(store->drafts_fd, name_of(draft), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (draft->fd < 0)
+        return draft_failed(draft, err, "creating");
     draft->hashing = digest_new();
     *ret = draft;
     return true;
@@ -91,6 +119,104 @@ bool store_draft_append(struct store_draft *draft, struct bytes chunk, struct er
     }
     digest_add(draft->hashing, chunk);
     draft->size += chunk.size;
+    return true;
+}
+
+/* ── files that lie elsewhere ── */
+
+/* All of the file at `fd`, hashed into the draft and, where it is copied byte by byte, written to it. */
+static bool take_bytes(struct store_draft *draft, int fd, bool writes, struct error *err)
+{
+    uint8_t *piece = malloc(TAKEN_PIECE_BYTES);
+    bool done = piece || error_set(err, FAULT_BUSY, "no memory to read a file");
+    ssize_t got = 1;
+
+    while (done && got > 0) {
+        got = read(fd, piece, TAKEN_PIECE_BYTES);
+        if (got < 0 && errno == EINTR) {
+            got = 1;
+            continue;
+        }
+        if (got < 0)
+            done = error_errno(err, errno, "read");
+        else if (writes)
+            done = store_draft_append(draft, bytes_of(piece, (size_t)got), err);
+        else {
+            digest_add(draft->hashing, bytes_of(piece, (size_t)got));
+            draft->size += (uint64_t)got;
+        }
+    }
+    free(piece);
+    return done;
+}
+
+/* Makes the draft's file; *ret_writes: its bytes are still to be written. */
+static bool take_file(struct store_draft *draft, int fd, const char *path, enum store_taking how,
+                      bool *ret_writes, struct error *err)
+{
+    struct store *store = draft->store;
+    const char *name = name_of(draft);
+
+    *ret_writes = false;
+    if (how == STORE_COPY) {
+        draft->fd = openat(store->drafts_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (draft->fd < 0)
+            return draft_failed(draft, err, "creating");
+        *ret_writes = ioctl(draft->fd, FICLONE, fd) != 0;
+        return true;
+    }
+    if (how == STORE_LINK && linkat(AT_FDCWD, path, store->drafts_fd, name, 0) != 0) {
+        if (errno != EXDEV)
+            return draft_failed(draft, err, "linking");
+        free(draft);
+        return error_tell(err, FAULT_DISK, "The file lies on another volume: it can be copied, not linked.");
+    }
+    if (how == STORE_IN_PLACE && symlinkat(path, store->drafts_fd, name) != 0)
+        return draft_failed(draft, err, "linking");
+    draft->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (draft->fd >= 0)
+        return true;
+    error_errno(err, errno, "draft %" PRIu64, draft->generation);
+    store_draft_close(draft);
+    return false;
+}
+
+static bool is_same_file(const struct stat *before, int fd)
+{
+    struct stat now;
+
+    return fstat(fd, &now) == 0 && now.st_size == before->st_size &&
+           now.st_mtim.tv_sec == before->st_mtim.tv_sec && now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+bool store_draft_take(struct store *store, const char *path, enum store_taking how, uint64_t ceiling_bytes,
+                      struct store_draft **ret, struct error *err)
+{
+    SCOPED(file) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct store_draft *draft;
+    struct stat about;
+    bool writes;
+
+    if (fd < 0)
+        return error_errno(err, errno, "opening a file");
+    if (fstat(fd, &about) != 0)
+        return error_errno(err, errno, "fstat");
+    if (!S_ISREG(about.st_mode))
+        return error_set(err, FAULT_NOT_DICOM, "not a file");
+    if ((uint64_t)about.st_size > ceiling_bytes)
+        return error_tell(err, FAULT_TOO_LARGE, "An instance may have %" PRIu64 " bytes.", ceiling_bytes);
+    if (!draft_new(store, &draft, err) || !take_file(draft, fd, path, how, &writes, err))
+        return false;
+    draft->hashing = digest_new();
+    if (!take_bytes(draft, fd, writes, err)) {
+        store_draft_close(draft);
+        return false;
+    }
+    if (draft->size != (uint64_t)about.st_size || !is_same_file(&about, fd)) {
+        store_draft_close(draft);
+        return error_tell(err, FAULT_DISK, "The file changed while it was read.");
+    }
+    *ret = draft;
     return true;
 }
 
@@ -233,6 +359,14 @@ void store_remove_draft(struct store *store, uint64_t generation)
     if (unlinkat(store->drafts_fd, name, 0) != 0 && errno != ENOENT)
         log_line(LOG_WARNING, "store: draft %" PRIu64 " could not be removed: %s", generation,
                  strerrorname_np(errno));
+}
+
+bool store_has_draft(struct store *store, uint64_t generation)
+{
+    char name[DRAFT_NAME_SIZE];
+
+    draft_name(generation, name);
+    return faccessat(store->drafts_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 bool store_mark(struct store *store, uint64_t generation, struct error *err)

@@ -111,6 +111,7 @@ static void note_addition(struct intake *intake, const struct queued *queued, co
         store_forget(intake->store, addition->replaced);
         break;
     case ADDED_BEFORE:
+        entry->known = true;
         store_forget(intake->store, addition->generation);
         if (entry->warning_reason == 0)
             entry->warning_reason = warning_of_kept(intake, queued);
@@ -371,6 +372,27 @@ void intake_end_instance(struct intake *intake)
     if (intake->draft)
         fail_instance(intake, &err);
     (void)outcomes_add(&intake->outcomes, &key, &sop_class, &intake->failure);
+}
+
+bool intake_take_file(struct intake *intake, const char *path, enum store_taking how, struct error *err)
+{
+    static const struct instance_key no_key;
+    static const struct uid no_class;
+    struct error failure = { 0 };
+
+    assert(!intake->under_way);
+    if (!outcomes_reserve(&intake->outcomes, err))
+        return error_while(err, "beginning an instance");
+    if (!store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes, &intake->draft,
+                          &failure)) {
+        (void)outcomes_add(&intake->outcomes, &no_key, &no_class, &failure);
+        return true;
+    }
+    intake->under_way = true;
+    intake->gathered_size = 0;
+    error_clear(&intake->failure);
+    intake_end_instance(intake);
+    return true;
 }
 
 void intake_abandon_instance(struct intake *intake, const struct error *why)

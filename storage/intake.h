@@ -25,6 +25,7 @@ struct intake_outcome {      /* of one instance */
     struct uid sop_class;
     struct error error;      /* fault FAULT_NONE: stored, durable, findable */
     uint16_t warning_reason; /* 0: none */
+    bool known;              /* it was stored before: nothing was written */
 };
 
 struct intake_options {
@@ -41,6 +42,9 @@ MUST_USE bool intake_open(struct store *store, struct catalog *catalog, const st
 /* begin, write..., end for each instance. A failing instance becomes its outcome and the intake goes on: only
  * what makes going on senseless is an error here (intake_begin: DISK_FULL, BUSY). */
 MUST_USE bool intake_begin_instance(struct intake *intake, struct error *err);
+/* begin, write and end in one, of a file that lies elsewhere (storage/store.h says how it may be taken). */
+MUST_USE bool intake_take_file(struct intake *intake, const char *path, enum store_taking how,
+                               struct error *err);
 void intake_write(struct intake *intake, struct bytes chunk);
 void intake_end_instance(struct intake *intake); /* its outcome is noted; may commit a batch */
 /* The instance under way is not whole: its bytes are dropped and `why` is its outcome. */

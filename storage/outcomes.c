@@ -120,7 +120,7 @@ void outcomes_get(const struct outcomes *outcomes, size_t i, struct intake_outco
     assert(i < outcomes->count);
     const struct outcome_entry *entry = &outcomes->list[i];
 
-    *ret = (struct intake_outcome){ .warning_reason = entry->warning_reason };
+    *ret = (struct intake_outcome){ .warning_reason = entry->warning_reason, .known = entry->known };
     copy_text(ret->key.study.text, sizeof ret->key.study.text, text_at(outcomes, entry->study));
     copy_text(ret->key.series.text, sizeof ret->key.series.text, text_at(outcomes, entry->series));
     copy_text(ret->key.instance.text, sizeof ret->key.instance.text, text_at(outcomes, entry->instance));

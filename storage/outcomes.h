@@ -13,6 +13,7 @@
 struct outcome_entry {
     uint32_t study, series, instance, sop_class, told, detail; /* offsets into `text`; 0: empty */
     uint16_t fault, warning_reason;
+    bool known;
 };
 
 /* All zero but `text` (outcomes_init) is empty. */

@@ -13,7 +13,6 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -90,36 +89,18 @@ static bool find_highest(struct store *store, struct highest *highest, struct er
     return true;
 }
 
-static bool open_folder(const char *root, const char *name, int *ret, struct error *err)
+static bool open_folder(const char *root, const char *name, bool make, int *ret, struct error *err)
 {
     char path[PATH_MAX];
 
     if (snprintf(path, sizeof path, "%s/%s", root, name) >= (int)sizeof path)
         return error_set(err, FAULT_DISK, "path too long");
-    if (!file_make_folders(path, 0700, err))
+    if (make && !file_make_folders(path, 0700, err))
         return false;
     const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return error_errno(err, errno, "opening folder %s", path);
     *ret = fd;
-    return true;
-}
-
-/* The kernel frees the lock when the process ends, however it ends. */
-static bool take_lock(struct store *store, struct error *err)
-{
-    char path[PATH_MAX];
-
-    if (snprintf(path, sizeof path, "%s/lock", store->root) >= (int)sizeof path)
-        return error_set(err, FAULT_DISK, "path too long");
-    store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->lock_fd < 0)
-        return error_errno(err, errno, "opening %s", path);
-    if (flock(store->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
-            return error_set(err, FAULT_BUSY, "%s: another process uses this data folder", store->root);
-        return error_errno(err, errno, "locking %s", path);
-    }
     return true;
 }
 
@@ -162,13 +143,14 @@ static bool open_inside(struct store *store, const struct store_options *options
 {
     struct highest highest;
 
-    if (!file_make_folders(store->root, 0700, err) || !take_lock(store, err) ||
-        !open_folder(store->root, "objects", &store->objects_fd, err) ||
-        !open_folder(store->root, "drafts", &store->drafts_fd, err))
+    if (!open_folder(store->root, "objects", !options->only_looks, &store->objects_fd, err) ||
+        !open_folder(store->root, "drafts", !options->only_looks, &store->drafts_fd, err))
         return false;
     store->open_files = open_files_new(options->open_files);
     if (!store->open_files)
         return error_set(err, FAULT_BUSY, "no memory for %u open files", options->open_files);
+    if (options->only_looks)
+        return true;
     if (!find_highest(store, &highest, err))
         return false;
     uint64_t next = highest.found ? highest.number + 1 : 1;
@@ -193,7 +175,7 @@ bool store_open(const struct store_options *options, uint64_t least_next_generat
         free(store);
         return error_set(err, FAULT_BUSY, "no memory for the store");
     }
-    store->lock_fd = store->objects_fd = store->drafts_fd = -1;
+    store->objects_fd = store->drafts_fd = -1;
     store->free_space_floor = options->free_space_floor;
     store->durable_folder = UINT64_MAX;
     pthread_mutex_init(&store->folder_lock, NULL);
@@ -212,7 +194,6 @@ void store_close(struct store *store)
     open_files_free(store->open_files);
     file_close(store->drafts_fd);
     file_close(store->objects_fd);
-    file_close(store->lock_fd);
     pthread_mutex_destroy(&store->folder_lock);
     free(store->root);
     free(store);
@@ -306,4 +287,40 @@ void store_forget(struct store *store, uint64_t generation)
                  strerrorname_np(errno));
     open_files_forget(store->open_files, generation);
     open_files_close_unlinked(store->open_files);
+}
+
+/* ── all that is stored ── */
+
+bool store_each_folder(struct store *store, bool (*each)(void *context, uint64_t folder), void *context,
+                       struct error *err)
+{
+    return folder_each_number(store->objects_fd, FOLDER_NAME_SIZE - 1, "", each, context, err);
+}
+
+bool store_each_object(struct store *store, uint64_t folder, bool (*each)(void *context, uint64_t generation),
+                       void *context, struct error *err)
+{
+    char name[FOLDER_NAME_SIZE];
+
+    folder_name(folder, name);
+    SCOPED(file) int fd = openat(store->objects_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT || error_errno(err, errno, "opening objects/%s", name);
+    return folder_each_number(fd, 16, ".dcm", each, context, err);
+}
+
+bool store_set_aside(struct store *store, uint64_t generation, struct error *err)
+{
+    char from[PATH_MAX], folder[PATH_MAX], to[PATH_MAX];
+
+    store_path(store, generation, from, sizeof from);
+    if (snprintf(folder, sizeof folder, "%s/aside", store->root) >= (int)sizeof folder ||
+        snprintf(to, sizeof to, "%s/%016" PRIx64 ".dcm", folder, generation) >= (int)sizeof to)
+        return error_set(err, FAULT_DISK, "path too long");
+    if (!file_make_folders(folder, 0700, err))
+        return false;
+    if (rename(from, to) != 0)
+        return error_errno(err, errno, "moving %s aside", from);
+    open_files_forget(store->open_files, generation);
+    return file_sync_folder(folder, err);
 }

@@ -26,12 +26,13 @@ struct store_options {
     const char *root;          /* the data folder; made when missing, mode 0700 */
     uint64_t free_space_floor; /* bytes that must stay free on the volume: under it, drafts are DISK_FULL */
     unsigned open_files;       /* descriptors kept open for readers, at most */
+    bool only_looks; /* for reading beside another process that has the lock: makes and changes nothing */
 };
 
 enum { STORE_DIGEST_BYTES = 32 }; /* SHA-256 */
 
-/* Makes the folders, takes a lock on the root (BUSY-faulted error when another process has it), finds the
- * next generation. `least_next_generation`: what the catalog has seen, plus one. */
+/* Makes the folders and finds the next generation. The caller has the folder's lock (storage/data_lock.h).
+ * `least_next_generation`: what the catalog has seen, plus one. */
 MUST_USE bool store_open(const struct store_options *options, uint64_t least_next_generation,
                          struct store **ret, struct error *err);
 void store_close(struct store *store);
@@ -66,6 +67,13 @@ uint64_t store_draft_generation(const struct store_draft *draft);
 uint64_t store_draft_size(const struct store_draft *draft);
 const char *store_draft_path(const struct store_draft *draft);
 void store_draft_digest(struct store_draft *draft, uint8_t ret[STORE_DIGEST_BYTES]); /* of all appended */
+/* A draft out of a file that lies elsewhere, hashed: its bytes are copied (sharing them where the volume
+ * can), or it is linked (the same volume; whoever changed it later would change what is stored), or it stays
+ * where it is and a symbolic link leads there. `path` is absolute. TOO_LARGE over `ceiling_bytes`; DISK when
+ * it changes meanwhile. */
+enum store_taking { STORE_COPY, STORE_LINK, STORE_IN_PLACE };
+MUST_USE bool store_draft_take(struct store *store, const char *path, enum store_taking how,
+                               uint64_t ceiling_bytes, struct store_draft **ret, struct error *err);
 /* No more will be appended: its bytes may leave for the disk now, so that store_place waits less. Never waits
  * long. */
 void store_draft_ended(struct store_draft *draft);
@@ -76,6 +84,18 @@ void store_draft_close(struct store_draft *draft);
  * none. */
 MUST_USE bool store_place(struct store *store, struct store_draft *const *drafts, size_t count,
                           struct error *err);
+
+/* The numbers of the folders of objects, in no order; the generations in one of them, in no order (an absent
+ * folder has none). `each` returns false to stop. */
+enum { STORE_GENERATIONS_PER_FOLDER = 4096 }; /* generation / this is its folder's number */
+MUST_USE bool store_each_folder(struct store *store, bool (*each)(void *context, uint64_t folder),
+                                void *context, struct error *err);
+MUST_USE bool store_each_object(struct store *store, uint64_t folder,
+                                bool (*each)(void *context, uint64_t generation), void *context,
+                                struct error *err);
+/* Moves a stored file out of the way, to <root>/aside/<generation>.dcm: no row knows it. */
+MUST_USE bool store_set_aside(struct store *store, uint64_t generation, struct error *err);
+bool store_has_draft(struct store *store, uint64_t generation);
 
 /* Every generation that has a draft, as left by a crash; `each` returns false to stop. Call before threads.
  */

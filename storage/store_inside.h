@@ -14,7 +14,7 @@
 #include "storage/store.h"
 
 enum {
-    GENERATIONS_PER_FOLDER = 4096,
+    GENERATIONS_PER_FOLDER = STORE_GENERATIONS_PER_FOLDER,
     DRAFT_NAME_SIZE = 16 + 1,
     FOLDER_NAME_SIZE = 13 + 1,
     OBJECT_NAME_SIZE = 13 + 1 + 16 + 4 + 1,
@@ -22,7 +22,7 @@ enum {
 
 struct store {
     char *root;
-    int lock_fd, objects_fd, drafts_fd; /* -1: not open */
+    int objects_fd, drafts_fd; /* -1: not open */
     uint64_t free_space_floor;
     atomic_uint_fast64_t next_generation;
     struct open_files *open_files;

@@ -20,7 +20,9 @@ static void fill(void)
         "{\"00080005\":{\"vr\":\"CS\"},\"00101030\":{\"vr\":\"DS\",\"Value\":[70]},"
         "\"00400275\":{\"vr\":\"SQ\",\"Value\":[{\"00400009\":{\"vr\":\"SH\",\"Value\":[\"A\"]}}]}}";
     static char folder[] = "/tmp/gantry-fuzz-XXXXXX", path[64];
-    struct catalog_options options = { path, 100, 1 << 20, 100 };
+    struct catalog_options options = { .path = path,
+                                       .record_cache_entries = 100,
+                                       .sqlite_cache_bytes = 1 << 20 };
     struct error err = { 0 };
 
     if (!mkdtemp(folder))

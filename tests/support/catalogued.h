@@ -28,7 +28,10 @@ struct instance_value {
 
 static inline void catalogued_reopen(struct catalogued *house)
 {
-    const struct catalog_options options = { house->path, 1000, 8 << 20, CATALOGUED_DELETIONS };
+    const struct catalog_options options = { .path = house->path,
+                                             .record_cache_entries = 1000,
+                                             .sqlite_cache_bytes = 8 << 20,
+                                             .known_deletions = CATALOGUED_DELETIONS };
     struct error err = { 0 };
 
     catalog_close(house->catalog);

@@ -479,7 +479,9 @@ TEST(a_file_that_is_no_catalog_is_refused)
 {
     char path[] = "/tmp/gantry-catalog-XXXXXX";
     const int fd = mkstemp(path);
-    const struct catalog_options options = { path, 10, 1 << 20, 100 };
+    const struct catalog_options options = {
+        .path = path, .record_cache_entries = 10, .sqlite_cache_bytes = 1 << 20, .known_deletions = 100
+    };
     struct catalog *catalog = NULL;
     struct error err = { 0 };
 

@@ -96,7 +96,7 @@ TEST(a_draft_is_no_object_and_closing_it_leaves_nothing)
     EXPECT(store_draft_size(draft) == 4, "size");
     EXPECT(read_fault(store, store_draft_generation(draft), 0, 4, MAY_WAIT) == FAULT_NOT_FOUND, "readable");
     store_draft_close(draft);
-    EXPECT(temp_folder_files(folder.path, "") == 1, "only the lock file stays");
+    EXPECT(temp_folder_files(folder.path, "") == 0, "something stays");
     store_draft_close(NULL);
     store_close(store);
     store_close(NULL);
@@ -181,25 +181,70 @@ TEST(foreign_files_in_the_folders_are_left_alone)
     temp_folder_remove(&folder);
 }
 
-TEST(one_process_has_the_folder)
+TEST(who_only_looks_changes_nothing)
 {
     struct temp_folder folder = temp_folder_new();
-    struct store *store = open_store(&folder, 1, 8);
+    const struct store_options options = { .root = folder.path, .open_files = 8, .only_looks = true };
+    struct store *store = NULL;
+    struct error err = { 0 };
 
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        const struct store_options options = { .root = folder.path, .open_files = 8 };
-        struct store *second = NULL;
-        struct error err = { 0 };
-        _exit(!store_open(&options, 1, &second, &err) && err.fault == FAULT_BUSY ? 0 : 1);
-    }
-    int status = -1;
-    waitpid(child, &status, 0);
-    EXPECT(status == 0, "the second one got in, status %d", status);
+    EXPECT(!store_open(&options, 0, &store, &err), "there is nothing to look at");
+    EXPECT(temp_folder_files(folder.path, "") == 0 && access(folder.path, F_OK) == 0, "something was made");
+    struct store *owner = open_store(&folder, 1, 8);
+    const uint64_t generation = stored(owner, "seen");
+    EXPECT(store_open(&options, 0, &store, &err), "%s", err.detail);
+    expect_reads(store, generation, "seen");
     store_close(store);
-    store = open_store(&folder, 1, 8);
-    EXPECT(store != NULL, "after the first has closed");
+    store_close(owner);
+    temp_folder_remove(&folder);
+}
+
+static struct store_draft *taken(struct store *store, const char *path, enum store_taking how)
+{
+    struct store_draft *draft = NULL;
+    struct error err = { 0 };
+
+    EXPECT(store_draft_take(store, path, how, 100, &draft, &err), "how %d: %s", how, err.detail);
+    return draft;
+}
+
+TEST(a_file_from_elsewhere_is_copied_linked_or_left_where_it_is)
+{
+    static const enum store_taking ways[] = { STORE_COPY, STORE_LINK, STORE_IN_PLACE };
+    struct temp_folder folder = temp_folder_new();
+    struct store *store = open_store(&folder, 1, 8);
+    struct stat about;
+    struct error err = { 0 };
+    uint8_t digest[DIGEST_BYTES], want[DIGEST_BYTES];
+    char path[600], object[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/elsewhere", folder.path);
+    FILE *file = fopen(path, "w");
+    EXPECT(file && fputs("from elsewhere", file) > 0 && fclose(file) == 0, "no file");
+    digest_of(bytes_of_text("from elsewhere"), want);
+    for (size_t i = 0; i < COUNT_OF(ways); i++) {
+        struct store_draft *draft = taken(store, path, ways[i]);
+        const uint64_t generation = store_draft_generation(draft);
+        EXPECT(store_draft_size(draft) == 14, "way %zu: size", i);
+        store_draft_digest(draft, digest);
+        EXPECT(memcmp(digest, want, sizeof want) == 0, "way %zu: digest", i);
+        EXPECT(store_place(store, &draft, 1, &err), "%s", err.detail);
+        store_draft_close(draft);
+        expect_reads(store, generation, "from elsewhere");
+        store_path(store, generation, object, sizeof object);
+        EXPECT(lstat(object, &about) == 0 && S_ISLNK(about.st_mode) == (ways[i] == STORE_IN_PLACE), "way %zu",
+               i);
+        EXPECT(stat(path, &about) == 0 && about.st_nlink == (ways[i] == STORE_LINK ? 2 : 1),
+               "way %zu: %d links", i, (int)about.st_nlink);
+        store_forget(store, generation);
+        EXPECT(stat(path, &about) == 0 && about.st_nlink == 1, "way %zu: the file went, too", i);
+    }
+    struct store_draft *none = NULL;
+    EXPECT(!store_draft_take(store, path, STORE_COPY, 13, &none, &err) && err.fault == FAULT_TOO_LARGE,
+           "fault %d", err.fault);
+    EXPECT(!store_draft_take(store, folder.path, STORE_LINK, 100, &none, &err) &&
+               err.fault == FAULT_NOT_DICOM,
+           "fault %d", err.fault);
     store_close(store);
     temp_folder_remove(&folder);
 }
