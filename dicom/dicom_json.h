@@ -5,7 +5,7 @@
  *
  * Stored JSON holds one byte that JSON text itself never holds, JSON_BASE_MARK, wherever the public base of
  * the service belongs ("\x01/studies/1.2/..."): whoever sends it puts the configured base in its place
- * (http/splice.h). So stored JSON survives a change of the public name.
+ * (base/splice.h). So stored JSON survives a change of the public name.
  */
 #ifndef GANTRY_DICOM_DICOM_JSON_H
 #define GANTRY_DICOM_DICOM_JSON_H

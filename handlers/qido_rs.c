@@ -9,7 +9,7 @@
 #include "handlers/held.h"
 #include "handlers/offer.h"
 #include "handlers/transactions.h"
-#include "http/splice.h"
+#include "base/splice.h"
 #include "storage/search.h"
 
 /* The query string but for what is HTTP's. */
@@ -56,7 +56,7 @@ static bool answer_search(const struct service *service, const struct request *r
     uint64_t row_count = 0, remaining = 0;
 
     buffer_init(&rows, service->limits->answer_ceiling_bytes);
-    if (!instance_key_parse(request->params, &options.under, err) || !offer_json(request, &type, NULL, err))
+    if (!instance_key_parse(request->params, &options.under, err) || !offer_json(request, &type, err))
         return false;
     options.relational = (level == LEVEL_SERIES && !options.under.study.text[0]) ||
                          (level == LEVEL_INSTANCE && !options.under.series.text[0]);

@@ -72,6 +72,13 @@ static char *join(const char *a, const char *b)
     return asprintf(&text, "%s%s", a, b) < 0 ? NULL : text;
 }
 
+/* Metadata are packed under the base beforehand. */
+static void tell_base(const struct dispatcher *dispatcher, const struct dispatcher_view *view)
+{
+    if (dispatcher->service.catalog)
+        catalog_public_base(dispatcher->service.catalog, view->public_base);
+}
+
 /* https://localhost[:port] */
 static char *local_base(const struct dispatcher *dispatcher)
 {
@@ -126,6 +133,7 @@ bool dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_ch
     view->access = choices->access;
     view->older = atomic_load(&dispatcher->view);
     atomic_store(&dispatcher->view, view);
+    tell_base(dispatcher, view);
     return true;
 }
 
@@ -166,6 +174,7 @@ void dispatcher_set_port(struct dispatcher *dispatcher, unsigned port)
     free(view->host_base);
     view->public_base = fresh.public_base;
     view->host_base = fresh.host_base;
+    tell_base(dispatcher, view);
 }
 
 /* ── the answer ── */

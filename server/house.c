@@ -32,6 +32,7 @@ bool house_catalog_open(const struct settings *settings, const char *path, bool 
     const struct catalog_options options = { .path = path,
                                              .record_cache_entries = settings->record_cache,
                                              .sqlite_cache_bytes = settings->sqlite_cache,
+                                             .metadata_cache_bytes = settings->metadata_cache,
                                              .known_deletions = settings->known_deletions,
                                              .only_looks = only_looks };
 

@@ -105,6 +105,8 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
     catalog->waiting_end = &catalog->waiting;
     catalog->known_deletions = options->known_deletions;
     catalog->records = record_cache_new(options->record_cache_entries);
+    catalog->metadata = metadata_cache_new(options->metadata_cache_bytes);
+    catalog->packer = metadata_packer_new(catalog);
     if ((options->only_looks ? look_first(options->path, cache_each, err)
                              : open_writer(catalog, options->path, cache_each, err)) &&
         connection_pool_open(options->path, readers, cache_each, &catalog->readers, err)) {
@@ -119,8 +121,11 @@ void catalog_close(struct catalog *catalog)
 {
     if (!catalog)
         return;
+    metadata_packer_stop(catalog->packer); /* it reads and writes */
     connection_pool_close(catalog->readers);
     connection_close(catalog->writer); /* the last one: SQLite then moves the log into the file */
+    metadata_packer_free(catalog->packer);
+    metadata_cache_free(catalog->metadata);
     record_cache_free(catalog->records);
     free(catalog->sql.insert_study);
     free(catalog->sql.insert_series);

@@ -16,6 +16,7 @@
 #include "base/patience.h"
 #include "dicom/description.h"
 #include "storage/instance_record.h"
+#include "storage/metadata_cache.h"
 #include "storage/search.h"
 
 struct catalog;
@@ -24,6 +25,7 @@ struct catalog_options {
     const char *path;            /* of the database file; made when missing */
     size_t record_cache_entries; /* instance records kept in memory */
     uint64_t sqlite_cache_bytes; /* over all connections */
+    size_t metadata_cache_bytes; /* packs of metadata kept in memory; 0: none */
     uint64_t known_deletions;    /* keys of what was deleted, the newest so many: GONE instead of NOT_FOUND */
     bool only_looks; /* for reading beside another process that writes: makes and changes nothing */
 };
@@ -88,6 +90,20 @@ void catalog_listing_free(struct catalog_listing *listing);
  * has at least `enough` bytes or the list ends; *ret_next is the first one not appended. May wait. */
 MUST_USE bool catalog_metadata(struct catalog *catalog, const struct catalog_listing *listing, size_t from,
                                size_t enough, struct buffer *into, size_t *ret_next, struct error *err);
+
+/* The metadata of a study or a series (`key` has no instance) as packs under the public base: from memory, or
+ * read at once. *ret NULL: too many for that, or not packed yet: read them by catalog_list and
+ * catalog_metadata. WOULD_WAIT when not in memory; NOT_FOUND. The caller unrefs. */
+MUST_USE bool catalog_metadata_set(struct catalog *catalog, const struct instance_key *key, const char *base,
+                                   enum patience patience, const struct metadata_set **ret,
+                                   struct error *err);
+/* The base of metadata_set->version for a listing: the same for the same instances. */
+struct metadata_version catalog_listing_version(const struct catalog_listing *listing);
+/* The public base under which metadata are packed ahead of the first request; NULL: it is not known, that of
+ * the first request is taken. Any time. */
+void catalog_public_base(struct catalog *catalog, const char *base_or_null);
+/* Packs now what would be packed once at rest; for tests. */
+void catalog_pack_now(struct catalog *catalog);
 
 /* Runs a search. The rows of the page as JSON objects joined with commas (links marked, dicom/dicom_json.h)
  * are appended to `into`; *ret_rows how many; *ret_remaining how many more matches there are (never too high,

@@ -12,6 +12,7 @@
 
 #include "storage/catalog.h"
 #include "storage/catalog_connection.h"
+#include "storage/metadata_packer.h"
 #include "storage/record_cache.h"
 
 /* One caller's change, run within the transaction of a group. `run` may be called a second time, when the
@@ -28,6 +29,8 @@ struct catalog {
     struct connection *writer; /* used by the leader of a commit alone */
     struct connection_pool *readers;
     struct record_cache *records;
+    struct metadata_cache *metadata;
+    struct metadata_packer *packer;
     uint64_t known_deletions; /* kept, at most */
 
     pthread_mutex_t commit_lock;

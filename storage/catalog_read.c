@@ -1,7 +1,7 @@
 /* storage/catalog_read.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Reading the catalog: records (through the cache), listings, stored metadata.
+ * Reading the catalog: records (through the cache) and listings. Metadata: catalog_metadata.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,14 +9,12 @@
 #include "storage/catalog_gone.h"
 #include "storage/catalog_internal.h"
 #include "storage/catalog_row.h"
-#include "storage/metadata_text.h"
 
 enum {
     /* Viewers that ask for one frame of a series ask for the others next: their records come along. */
     PREFETCH_RECORDS = 2000,
     PREFETCH_FRAME_BYTES = 4 << 20, /* of stored frame tables */
-    LISTING_MOST = 4 << 20,         /* instances: a listing is in memory */
-    STEP_OVER_ROWS = 8              /* foreign rows in between: cheaper than seeking anew */
+    LISTING_MOST = 4 << 20          /* instances: a listing is in memory */
 };
 
 /* ── catalog_find ── */
@@ -225,59 +223,4 @@ void catalog_listing_free(struct catalog_listing *listing)
         return;
     free(listing->list);
     free(listing);
-}
-
-/* ── catalog_metadata ── */
-
-/* Brings the cursor to row `id`: a few steps when it lies a little ahead (a series is mostly stored in
- * order), else by seeking. *at is the row the cursor is on, 0: none. */
-static bool move_to(struct connection *reader, sqlite3_stmt *rows, uint64_t id, uint64_t *at,
-                    struct error *err)
-{
-    bool row;
-
-    for (unsigned steps = 0; *at && *at < id && id - *at <= STEP_OVER_ROWS && steps < STEP_OVER_ROWS;
-         steps++) {
-        if (!statement_step(reader, rows, &row, err))
-            return false;
-        *at = row ? statement_number(rows, 0) : UINT64_MAX;
-    }
-    if (*at == id)
-        return true;
-    sqlite3_reset(rows);
-    statement_bind_number(rows, 1, id);
-    if (!statement_step(reader, rows, &row, err))
-        return false;
-    *at = row ? statement_number(rows, 0) : 0;
-    return true;
-}
-
-bool catalog_metadata(struct catalog *catalog, const struct catalog_listing *listing, size_t from,
-                      size_t enough, struct buffer *into, size_t *ret_next, struct error *err)
-{
-    SCOPED(reader) struct reader reader = { 0 };
-    SCOPED(statement) sqlite3_stmt *rows = NULL;
-    const size_t before = into->size;
-    uint64_t at = 0;
-
-    if (!reader_take(catalog, &reader, err) ||
-        !connection_prepare(reader.connection, "SELECT id, json FROM metadata WHERE id >= ? ORDER BY id",
-                            &rows, err))
-        return false;
-    while (from < listing->count && (into->size < enough || into->size == before)) {
-        const uint64_t id = listing->list[from++].instance_id;
-        if (!move_to(reader.connection, rows, id, &at, err))
-            return false;
-        if (at != id)
-            continue; /* deleted or replaced since it was listed */
-        const struct bytes json = statement_blob(rows, 1);
-        if (into->size > before)
-            buffer_append_byte(into, ',');
-        if (!metadata_text_expand(json, into, err))
-            return error_while(err, "generation %" PRIu64, id);
-    }
-    if (!buffer_check(into, "metadata", err))
-        return false;
-    *ret_next = from;
-    return true;
 }

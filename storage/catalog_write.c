@@ -21,7 +21,7 @@ enum {
     TAG_REQUEST_ATTRIBUTES = 0x00400275,
     LIST_BYTES_MOST = 2048, /* of the lists in study and series rows: beyond it nothing is added */
     REQUEST_ATTRIBUTES_BYTES_MOST = 16384, /* longer ones stay in the metadata alone */
-    TEXT_LEVEL = 1 /* zstd's: above it time grows faster than the text shrinks (decision 0006) */
+    TEXT_LEVEL = 1 /* zstd's: above it time grows faster than the text shrinks (decision 0008) */
 };
 
 /* The rows an instance goes under; kept from one addition to the next, as neighbours mostly share them. */
@@ -224,8 +224,16 @@ static bool insert_instance(struct catalog *catalog, struct connection *writer,
     return statement_finish(writer, metadata, err);
 }
 
-static bool count_in(struct connection *writer, const struct description *from, const struct place *place,
-                     struct error *err)
+/* Few and short ones are packed when they are asked for. */
+static void note_for_packing(struct catalog *catalog, uint64_t series_id, uint64_t instances,
+                             size_t text_size)
+{
+    if (instances * text_size >= METADATA_PACK_LEAST / 2)
+        metadata_packer_note(catalog->packer, series_id);
+}
+
+static bool count_in(struct catalog *catalog, struct connection *writer, const struct description *from,
+                     const struct place *place, size_t text_size, struct error *err)
 {
     SCOPED(statement) sqlite3_stmt *series = NULL;
     bool row;
@@ -233,13 +241,14 @@ static bool count_in(struct connection *writer, const struct description *from, 
     if (!connection_prepare(
             writer,
             "UPDATE series SET instance_count = instance_count + 1, revision = revision + 1 WHERE id = ?"
-            " RETURNING sop_classes",
+            " RETURNING sop_classes, instance_count",
             &series, err))
         return false;
     statement_bind_number(series, 1, place->series_id);
     if (!statement_step(writer, series, &row, err))
         return false;
     const bool is_new = row && !catalog_row_list_has(statement_text(series, 0), uid_bytes(&from->sop_class));
+    note_for_packing(catalog, place->series_id, row ? statement_number(series, 1) : 0, text_size);
     return statement_finish(writer, series, err) &&
            (!is_new || renew_sop_classes(writer, place->series_id, err)) &&
            run_numbers(writer, "UPDATE study SET instance_count = instance_count + 1 WHERE id = ?",
@@ -397,7 +406,7 @@ static bool add_one(struct add_request *request, struct connection *writer, stru
     return find_or_make_place(request->catalog, writer, from, place, arena, err) &&
            insert_instance(request->catalog, writer, addition, text_of(request, addition), place, arena,
                            err) &&
-           count_in(writer, from, place, err);
+           count_in(request->catalog, writer, from, place, text_of(request, addition).size, err);
 }
 
 static bool run_add(struct commit_request *commit, struct connection *writer, struct error *err)
@@ -424,6 +433,22 @@ static bool run_add(struct commit_request *commit, struct connection *writer, st
                         newest, 0, NULL, err));
 }
 
+static void forget_changed(struct catalog *catalog, const struct addition *additions, size_t count)
+{
+    const struct uid *last = NULL; /* neighbours are mostly of one study */
+
+    for (size_t i = 0; i < count; i++) {
+        const struct instance_key *key = &additions[i].description->key;
+        if (additions[i].outcome == ADDED_REPLACING)
+            record_cache_forget(catalog->records, key);
+        if ((additions[i].outcome == ADDED || additions[i].outcome == ADDED_REPLACING) &&
+            !(last && uid_equal(last, &key->study))) {
+            metadata_cache_forget(catalog->metadata, &key->study);
+            last = &key->study;
+        }
+    }
+}
+
 bool catalog_add(struct catalog *catalog, struct addition *additions, size_t count,
                  enum duplicate_policy policy, struct error *err)
 {
@@ -438,9 +463,7 @@ bool catalog_add(struct catalog *catalog, struct addition *additions, size_t cou
     free(request.text_ends);
     if (!added)
         return error_while(err, "cataloguing %zu instances", count);
-    for (size_t i = 0; i < count; i++)
-        if (additions[i].outcome == ADDED_REPLACING)
-            record_cache_forget(catalog->records, &additions[i].description->key);
+    forget_changed(catalog, additions, count);
     return true;
 }
 
@@ -585,6 +608,7 @@ bool catalog_delete(struct catalog *catalog, const struct instance_key *key,
 
     if (catalog_commit(catalog, &request.commit, err)) {
         record_cache_forget(catalog->records, key);
+        metadata_cache_forget(catalog->metadata, &key->study);
         for (size_t i = 0; each && i < request.count; i++)
             each(context, request.generations[i]);
         *ret_instances = request.count;

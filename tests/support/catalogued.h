@@ -31,6 +31,7 @@ static inline void catalogued_reopen(struct catalogued *house)
     const struct catalog_options options = { .path = house->path,
                                              .record_cache_entries = 1000,
                                              .sqlite_cache_bytes = 8 << 20,
+                                             .metadata_cache_bytes = 1 << 20,
                                              .known_deletions = CATALOGUED_DELETIONS };
     struct error err = { 0 };
 

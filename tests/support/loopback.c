@@ -145,9 +145,11 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
     loopback->chunk_bytes = options->chunk_bytes ? options->chunk_bytes : CHUNK_BYTES;
     loopback->read_bytes = options->read_bytes ? options->read_bytes : READ_BYTES;
     snprintf(path, sizeof path, "%s/catalog.db", loopback->folder);
-    const struct catalog_options catalog_options = {
-        .path = path, .record_cache_entries = 1024, .sqlite_cache_bytes = 8 << 20, .known_deletions = 1000
-    };
+    const struct catalog_options catalog_options = { .path = path,
+                                                     .record_cache_entries = 1024,
+                                                     .sqlite_cache_bytes = 8 << 20,
+                                                     .metadata_cache_bytes = 8 << 20,
+                                                     .known_deletions = 1000 };
     const struct store_options store_options = { .root = loopback->folder, .open_files = 64 };
 
     must(bridge_start(&err), &err, "bridge");

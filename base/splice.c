@@ -1,12 +1,10 @@
-/* http/splice.c
+/* base/splice.c
  * SPDX-License-Identifier: Apache-2.0
  *
  * Texts are kept with a mark where the public base belongs, so that a changed base needs no rewriting; see
  * splice.h.
  */
-#include "http/splice.h"
-
-#include "base/buffer.h"
+#include "base/splice.h"
 
 void splice_text(struct buffer *into, struct bytes text, uint8_t mark, struct bytes base)
 {

@@ -1,10 +1,10 @@
-/* tests/unit/http/splice_test.c
+/* tests/unit/base/splice_test.c
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/support/expect.h"
 
 #include "base/buffer.h"
-#include "http/splice.h"
+#include "base/splice.h"
 
 TEST(GEN_02_every_mark_becomes_the_public_base)
 {
