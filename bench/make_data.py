@@ -20,9 +20,29 @@ def code(value, meaning):
     return item
 
 
+def frame_group(n):
+    group = Dataset()
+
+    def add(name, **values):
+        item = Dataset()
+        for keyword, value in values.items():
+            setattr(item, keyword, value)
+        setattr(group, name, Sequence([item]))
+    add("FrameContentSequence", FrameAcquisitionNumber=n + 1, DimensionIndexValues=[1, n + 1], StackID="1", InStackPositionNumber=n + 1,
+        FrameAcquisitionDateTime=f"20240102101112.{n:06d}", FrameReferenceDateTime=f"20240102101112.{n:06d}", FrameAcquisitionDuration=0.5)
+    add("PlanePositionSequence", ImagePositionPatient=[-180.5, -180.5, n * 1.25])
+    add("PlaneOrientationSequence", ImageOrientationPatient=[1, 0, 0, 0, 1, 0])
+    add("PixelMeasuresSequence", SliceThickness=1.25, PixelSpacing=[0.703125, 0.703125])
+    add("FrameVOILUTSequence", WindowCenter=[40, -600], WindowWidth=[400, 1500], WindowCenterWidthExplanation=["SOFT", "LUNG"])
+    add("PixelValueTransformationSequence", RescaleIntercept=-1024, RescaleSlope=1, RescaleType="HU")
+    add("CTExposureSequence", ExposureTimeInms=500.0 + n, XRayTubeCurrentInmA=200.0, ExposureInmAs=100.0 + n / 8)
+    add("CTXRayDetailsSequence", KVP=120, FilterType="WEDGE", FocalSpots=[0.7])
+    return group
+
+
 def image(study, series, instance, rows, columns, frames=1, streams=None, syntax=EXPLICIT, number=1, bits=16, samples=1,
-          sop_class="1.2.840.10008.5.1.4.1.1.2", modality="CT", patient="P1", noise=None):
-    """One file with about 200 elements in its header, as a scanner writes them."""
+          sop_class="1.2.840.10008.5.1.4.1.1.2", modality="CT", patient="P1", noise=None, frame_groups=False):
+    """One file with about 200 elements in its header, as a scanner writes them; with `frame_groups` some 30 more for each frame."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = syntax
@@ -64,6 +84,8 @@ def image(study, series, instance, rows, columns, frames=1, streams=None, syntax
         ds.PlanarConfiguration = 0
     if frames > 1:
         ds.NumberOfFrames = frames
+    if frame_groups:
+        ds.PerFrameFunctionalGroupsSequence = Sequence([frame_group(n) for n in range(frames)])
     if streams:
         ds.PixelData = encapsulate(streams)
         ds["PixelData"].is_undefined_length = True

@@ -29,6 +29,12 @@ TICKS = os.sysconf("SC_CLK_TCK")
 ANY = "Accept: multipart/related; type=application/octet-stream; transfer-syntax=*"
 DICOM = 'Accept: multipart/related; type="application/dicom"; transfer-syntax=*'
 JSON = "Accept: application/dicom+json"
+GZIP = "Accept-Encoding: gzip"
+
+
+def header_lines(header):
+    """One header line, several of them, or None."""
+    return [header] if isinstance(header, str) else header or []
 
 
 def cpu_of(pids):
@@ -76,10 +82,11 @@ class Gantry:
     def __init__(self, folder, binary):
         self.folder, self.binary = folder / "gantry", binary
         self.folder.mkdir()
+        self.port = free_port()  # the same after a restart: it is part of every link
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen([self.binary, "serve", "--listen", "127.0.0.1:0", "--data", str(self.folder), "--log-level", "info"],
+        self.process = subprocess.Popen([self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.folder), "--log-level", "info"],
                                         stdout=subprocess.PIPE, stderr=open(self.folder / "log", "ab"), stdin=subprocess.DEVNULL)
         told = b""
         while b"CA: " not in told or not told.endswith(b"\n"):
@@ -87,7 +94,6 @@ class Gantry:
             if not line:
                 raise SystemExit((self.folder / "log").read_text()[-2000:])
             told += line
-        self.port = int(re.search(rb"https://[^\s/:]+:(\d+)", told).group(1))
         self.ca = re.search(rb"CA: (\S+)", told).group(1).decode()
         self.pids = [self.process.pid]
 
@@ -194,7 +200,7 @@ class Bench:
 
     def request(self, server, method, target, header=None, body=None, content_type=None):
         link = HTTPSConnection("localhost", server.port, context=self.context, timeout=600)
-        headers = dict([header.split(": ", 1)]) if header else {}
+        headers = dict(line.split(": ", 1) for line in header_lines(header))
         if content_type:
             headers["Content-Type"] = content_type
         link.request(method, target, body=body, headers=headers)
@@ -240,7 +246,9 @@ class Bench:
             targets["nginx"] = []
             for n, path in enumerate(paths):
                 status, body = self.request(self.gantry, "GET", path, header)
-                if status not in (200, 206):
+                if status == 304:  # nothing to keep as a file: a tiny answer stands for it
+                    body = b"ok"
+                elif status not in (200, 206):
                     raise SystemExit(f"{name}: Gantry answered {status} {body[:300]!r}")
                 self.nginx.keep(f"{name}.{n}", body)
                 targets["nginx"].append(f"/{name}.{n}")
@@ -248,7 +256,7 @@ class Bench:
             for server in servers:
                 if before_each:
                     before_each(server)
-                more = ["--header", header] if header else []
+                more = [word for line in header_lines(header) for word in ("--header", line)]
                 if extra:
                     more += extra(server)
                 if requests:
@@ -331,6 +339,12 @@ class Bench:
         # Ten series of full headers and few pixels: the first metadata request of each.
         for s in range(10):
             self.store([data.image(f"{root}.15.{s}", f"{root}.15.{s}.1", f"{root}.15.{s}.1.{n}", 8, 8, number=n) for n in range(1, self.count + 1)])
+        # One long series, and one instance with a long header.
+        self.long = 100 if smoke else 2000
+        for at in range(0, self.long, 200):
+            self.store([data.image(f"{root}.17", f"{root}.17.1", f"{root}.17.1.{n}", 8, 8, number=n) for n in range(at + 1, min(self.long, at + 200) + 1)])
+        self.store([data.image(f"{root}.18", f"{root}.18.1", f"{root}.18.1.1", 64, 64, frames=100, sop_class="1.2.840.10008.5.1.4.1.1.2.1",
+                               frame_groups=True)])
         many = 100 if smoke else self.options.studies
         for at in range(0, many, 200):
             self.store([data.image(f"{root}.16.{n}", f"{root}.16.{n}.1", f"{root}.16.{n}.1.1", 8, 8, patient=f"Q{n}") for n in range(at, min(many, at + 200))])
@@ -356,8 +370,45 @@ class Bench:
         self.measure("wado.metadata.series.first", first, JSON, 1, requests=10, seconds=60,
                      before_each=lambda s: s.restart() if s is self.gantry else None,
                      servers=[self.gantry, self.nginx])
+        self.measure("wado.metadata.series.first.gzip", first, [JSON, GZIP], 1, requests=10, seconds=60,
+                     before_each=lambda s: s.restart() if s is self.gantry else None,
+                     servers=[self.gantry, self.nginx])
         self.measure("wado.metadata.series.repeated", first, JSON, 4)
+        self.measure("wado.metadata.series.repeated.gzip", first, [JSON, GZIP], 4)
+        self.measure("wado.metadata.series.long", [at(17, "/metadata")], JSON, 1)
+        self.measure("wado.metadata.series.long.gzip", [at(17, "/metadata")], [JSON, GZIP], 1)
         self.measure("wado.metadata.instance", [p + "/metadata" for p in ct], JSON)
+        self.measure("wado.metadata.instance.enhanced", [at(18, f"/instances/{root}.18.1.1/metadata")], JSON)
+        self.measure("wado.metadata.instance.enhanced.gzip", [at(18, f"/instances/{root}.18.1.1/metadata")], [JSON, GZIP])
+        self.unchanged(first[0])
+        self.first_byte(at(17, "/metadata"))
+
+    def unchanged(self, path):
+        """A 304 beside the smallest answer there is."""
+        link = HTTPSConnection("localhost", self.gantry.port, context=self.context, timeout=60)
+        link.request("GET", path, headers=dict([JSON.split(": ", 1)]))
+        tag = link.getresponse().headers["ETag"]
+        link.close()
+        self.measure("wado.metadata.unchanged", [path], [JSON, f"If-None-Match: {tag}"], servers=[self.gantry, self.nginx])
+        self.measure("tiny", ["/healthz"], None, servers=[self.gantry, self.nginx])
+
+    def first_byte(self, path):
+        if self.options.only and not re.search(self.options.only, "wado.metadata.first-byte"):
+            return
+        for how in ("after a restart", "again"):
+            if how == "after a restart":
+                self.gantry.restart()
+            link = HTTPSConnection("localhost", self.gantry.port, context=self.context, timeout=60)
+            link.connect()
+            began = time.monotonic()
+            link.request("GET", path, headers=dict([JSON.split(": ", 1)]))
+            answer = link.getresponse()
+            head = time.monotonic() - began
+            size = len(answer.read())
+            whole = time.monotonic() - began
+            link.close()
+            print(f"wado.metadata.first-byte: {self.long} instances, {how}: {size / 1e6:.1f} MB, head after {head * 1000:.1f} ms, "
+                  f"all after {whole * 1000:.1f} ms", flush=True)
 
     def search(self):
         self.measure("qido.studies.by-patient-id", [f"/dicom-web/studies?PatientID=Q{n}" for n in range(0, self.many, 7)], JSON)

@@ -233,26 +233,67 @@ bool offers_choose(const struct offers *offers, const struct accept *accept, boo
     return best > 0 || not_acceptable(offers, one_item, err);
 }
 
-bool offer_json(const struct request *request, const char **ret_type, bool *ret_multipart_or_null,
-                struct error *err)
+static const char DICOM_JSON[] = "application/dicom+json", JSON[] = "application/json",
+                  DICOM_XML[] = "application/dicom+xml";
+
+struct text_offer {
+    const char *type;
+    bool multipart;
+};
+
+/* The one liked best, the earlier at equal liking; NULL: none is acceptable. */
+static const struct text_offer *choose_text(const struct accept *accept, const struct text_offer *offers,
+                                            size_t count)
 {
-    static const char *const types[] = { "application/dicom+json", "application/json" };
+    const struct text_offer *best = NULL;
+    unsigned best_quality = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const unsigned quality =
+            accept_quality(accept, offers[i].multipart, offers[i].type, NULL, true, NULL);
+        if (quality > best_quality) {
+            best_quality = quality;
+            best = &offers[i];
+        }
+    }
+    return best;
+}
+
+bool offer_json(const struct request *request, const char **ret_type, struct error *err)
+{
+    static const struct text_offer offers[] = { { DICOM_JSON, false }, { JSON, false } };
     struct accept accept;
-    unsigned best = 0;
 
     if (!accept_read(request, request->arena, &accept, err))
         return false;
-    for (size_t i = 0; i < COUNT_OF(types) * (ret_multipart_or_null ? 2 : 1); i++) {
-        const bool multipart = i >= COUNT_OF(types);
-        const unsigned quality =
-            accept_quality(&accept, multipart, types[i % COUNT_OF(types)], NULL, true, NULL);
+    const struct text_offer *best = choose_text(&accept, offers, COUNT_OF(offers));
+    if (!best)
+        return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
+    *ret_type = best->type;
+    return true;
+}
 
-        if (quality > best) {
-            best = quality;
-            *ret_type = types[i % COUNT_OF(types)];
-            if (ret_multipart_or_null)
-                *ret_multipart_or_null = multipart;
-        }
-    }
-    return best > 0 || error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
+bool offer_metadata(const struct request *request, bool one_instance, const char **ret_type, bool *ret_xml,
+                    bool *ret_multipart, struct error *err)
+{
+    /* Among parts XML comes first: it is what the standard has there. The last one only where there is one
+     * document. */
+    static const struct text_offer offers[] = {
+        { DICOM_JSON, false }, { JSON, false }, { DICOM_XML, true },
+        { DICOM_JSON, true },  { JSON, true },  { DICOM_XML, false },
+    };
+    struct accept accept;
+
+    if (!accept_read(request, request->arena, &accept, err))
+        return false;
+    const struct text_offer *best = choose_text(&accept, offers, COUNT_OF(offers) - (one_instance ? 0 : 1));
+    if (!best)
+        return error_tell(
+            err, FAULT_NOT_ACCEPTABLE,
+            "Available: application/dicom+json; multipart/related; type=\"application/dicom+xml\"%s.",
+            one_instance ? "; application/dicom+xml" : "");
+    *ret_type = best->type;
+    *ret_xml = best->type == DICOM_XML;
+    *ret_multipart = best->multipart;
+    return true;
 }

@@ -233,7 +233,7 @@ bool stow_rs_receive(const struct service *service, const struct request *reques
     if (request->params[0].data && !uid_parse(request->params[0], &stow->study, err))
         return false;
     /* Whether the answer can be given is decided before anything is stored (STO-47). */
-    if (!read_content_type(request, stow, err) || !offer_json(request, &stow->answer_type, NULL, err))
+    if (!read_content_type(request, stow, err) || !offer_json(request, &stow->answer_type, err))
         return false;
     if (coding.size > 0 && !bytes_equal_nocase(coding, bytes_of_text("identity")))
         return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "No Content-Encoding is decoded here.");

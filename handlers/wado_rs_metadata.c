@@ -1,192 +1,208 @@
 /* handlers/wado_rs_metadata.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * GET .../metadata: PS3.18 10.4.1.1.2. One JSON array of what was written down when the instances arrived;
- * only the public base is put in on the way out.
+ * GET .../metadata: PS3.18 10.4.1.1.2, as DICOM JSON or as the Native DICOM Model. What was written down when
+ * the instances arrived; no DICOM is read.
  *
- *   catalog ─► text (one chunk, used again and again) ─► base put in place of its marks ─► blocks ─► client
- *
- * As much as fits into a few blocks is made at once, so that the usual answer has a Content-Length; what is
- * longer is streamed behind them and is never in memory whole.
+ *   JSON of a study or series   its packs, as they are: gzip and zstd by copying, plain by expanding
+ *   all else                    instance by instance: a single one, XML, `includefield`, and a series that
+ * has not come to rest yet
  */
-#include <inttypes.h>
-
 #include "handlers/held.h"
 #include "handlers/links.h"
+#include "handlers/metadata_body.h"
 #include "handlers/offer.h"
 #include "handlers/representation.h"
 #include "handlers/transactions.h"
+#include "http/conditional.h"
 #include "http/multipart_writer.h"
 
-enum {
-    CHUNK_BYTES = 128 * 1024, /* fetched from the catalog at once, at least */
-    BLOCKS_AT_ONCE = 16,      /* of 256 KiB: 500 CT images */
+struct wanted {
+    struct instance_key key;
+    const char *type; /* of the body, or of its parts */
+    bool is_xml, multipart;
+    const struct attribute_selection *selection_or_null;
+    enum content_coding coding; /* liked best; that of the answer once it is known */
 };
 
-struct metadata_body {
-    struct body_source source; /* first: the two are one */
-    struct catalog *catalog;
-    const struct catalog_listing *listing;
-    size_t next; /* in the listing */
-    struct buffer *text;
-    struct bytes left; /* of the text */
-    struct bytes base;
-    struct bytes base_left; /* of the base that is being put in */
-    bool begun, ended;      /* the brackets */
-};
-
-static bool next_chunk(struct metadata_body *body, enum patience patience, struct error *err)
+/* `includefield` is an extension of ours: in lists, repeated, by tag or keyword, and `all` (OHIF asks for a
+ * few attributes of whole studies). */
+static bool read_selection(const struct request *request, const struct attribute_selection **ret,
+                           struct error *err)
 {
-    if (body->next == body->listing->count) {
-        body->ended = true;
-        body->left = bytes_of_text(body->begun ? "]" : "[]");
+    struct attribute_selection *selection = NULL;
+
+    *ret = NULL;
+    for (size_t i = 0; i < request->query.count; i++) {
+        const struct field *field = &request->query.list[i];
+
+        if (!bytes_equal_text(field->name, "includefield"))
+            continue;
+        if (!selection) {
+            selection = arena_alloc(request->arena, sizeof(*selection));
+            attribute_selection_begin(selection);
+        }
+        if (!attribute_selection_add(selection, field->value, err))
+            return false;
+    }
+    if (selection && !selection->all)
+        *ret = selection;
+    return true;
+}
+
+static bool read_request(const struct request *request, struct wanted *ret, struct error *err)
+{
+    *ret = (struct wanted){ .coding = CODING_IDENTITY };
+    if (!instance_key_parse(request->params, &ret->key, err) ||
+        !offer_metadata(request, ret->key.instance.text[0], &ret->type, &ret->is_xml, &ret->multipart, err) ||
+        !read_selection(request, &ret->selection_or_null, err))
+        return false;
+    /* A client that refuses even identity gets it all the same: an answer is worth more than a refusal. */
+    if (!accept_encoding_choose(request_header(request, "accept-encoding"),
+                                1u << CODING_GZIP | 1u << CODING_ZSTD, &ret->coding))
+        ret->coding = CODING_IDENTITY;
+    return true;
+}
+
+/* Over which instances there are, where they are said to be, and how they are put. */
+static const char *make_etag(const struct request *request, const struct wanted *wanted, const char *location,
+                             const struct metadata_version *version, uint64_t instances)
+{
+    const struct attribute_selection *selection = wanted->selection_or_null;
+    const size_t tags = selection ? selection->count * sizeof(*selection->tags) : 0;
+    const size_t length = strlen(location);
+    const char *coding = content_coding_name(wanted->coding);
+    uint8_t *what = arena_alloc(request->arena, sizeof(*version) + sizeof(instances) + tags + length);
+    uint8_t *at = what;
+
+    memcpy(at, version, sizeof(*version));
+    memcpy(at += sizeof(*version), &instances, sizeof(instances));
+    at += sizeof(instances);
+    if (tags)
+        memcpy(at, selection->tags, tags);
+    memcpy(at += tags, location, length);
+    return etag_make(request->arena, bytes_of(what, (size_t)(at - what) + length),
+                     arena_printf(request->arena, "%s%s %s", wanted->multipart ? "multipart " : "",
+                                  wanted->type, coding ? coding : "identity"));
+}
+
+/* The headers that all answers have; true: it is a complete 304. */
+static bool begin_answer(const struct request *request, const struct wanted *wanted,
+                         const struct metadata_version *version, uint64_t instances,
+                         struct representation *what, struct bytes *ret_boundary, struct response *response)
+{
+    what->location = link_to(request->arena, request->public_base, &wanted->key, "/metadata");
+    what->content_type = wanted->type;
+    what->freshness = FRESH_IF_ASKED;
+    what->etag = make_etag(request, wanted, what->location, version, instances);
+    *ret_boundary = bytes_of(NULL, 0);
+    if (wanted->multipart) {
+        *ret_boundary = multipart_boundary(request->arena, bytes_of_text(what->etag));
+        what->content_type = multipart_content_type(request->arena, *ret_boundary, wanted->type, NULL);
+    }
+    return representation_is_held(request, what, response);
+}
+
+static bool answer_with_set(const struct request *request, const struct wanted *wanted,
+                            const struct metadata_set *taken, struct response *response, struct error *err)
+{
+    struct representation what;
+    struct bytes unused;
+
+    if (begin_answer(request, wanted, &taken->version, taken->instances, &what, &unused, response)) {
+        metadata_set_unref(taken);
         return true;
     }
-    if (patience == MUST_NOT_WAIT)
-        return error_set(err, FAULT_WOULD_WAIT, "reading metadata");
-    buffer_cut(body->text, 0);
-    buffer_append_byte(body->text, body->begun ? ',' : '[');
-    if (!catalog_metadata(body->catalog, body->listing, body->next, CHUNK_BYTES, body->text, &body->next,
-                          err) ||
-        !buffer_check(body->text, "metadata", err))
+    if (wanted->coding != CODING_IDENTITY)
+        response_header(response, request->arena, "Content-Encoding", "%s",
+                        content_coding_name(wanted->coding));
+    return representation_send(request, &what, metadata_set_body(request->arena, taken, wanted->coding),
+                               response, err);
+}
+
+/* JSON as the only part, for clients that take nothing else (MPR-11). */
+static struct body_source *as_part(const struct request *request, const struct representation *what,
+                                   struct bytes boundary, const char *type, struct body_source *array)
+{
+    struct arena *arena = request->arena;
+    struct body_source **parts = arena_array(arena, 3, sizeof(struct body_source *));
+
+    parts[0] = body_of_bytes(
+        arena, multipart_part_head(arena, boundary, true, type, NULL, what->location, array->size));
+    parts[1] = array;
+    parts[2] = body_of_bytes(arena, multipart_tail(arena, boundary));
+    return body_chain(arena, parts, 3);
+}
+
+/* Of one instance its record, mostly in memory, says enough. */
+static bool list_one(const struct service *service, const struct request *request,
+                     const struct instance_key *key, struct catalog_listing **ret, struct error *err)
+{
+    struct catalog_listing *listing = arena_alloc(request->arena, sizeof(*listing));
+    const struct instance_record *record = NULL;
+
+    if (!catalog_find(service->catalog, key, MAY_WAIT, &record, err))
         return false;
-    body->left = buffer_bytes(body->text);
-    if (body->left.size == 1) /* all of them were deleted since they were listed */
-        body->left.size = 0;
-    else
-        body->begun = true;
+    listing->list = arena_alloc(request->arena, sizeof(*listing->list));
+    listing->count = 1;
+    listing->list[0] = (struct listed_instance){ .key = record->key,
+                                                 .instance_id = record->generation,
+                                                 .generation = record->generation };
+    instance_record_unref(record);
+    *ret = listing;
     return true;
 }
 
-static size_t copy_some(struct bytes *from, uint8_t *into, size_t capacity)
+static bool list(const struct service *service, const struct request *request, const struct instance_key *key,
+                 struct catalog_listing **ret, struct error *err)
 {
-    const size_t size = from->size < capacity ? from->size : capacity;
-
-    if (size > 0)
-        memcpy(into, from->data, size);
-    *from = bytes_from(*from, size);
-    return size;
-}
-
-static bool metadata_read(struct body_source *source, void *into, size_t capacity, enum patience patience,
-                          size_t *ret_size, struct error *err)
-{
-    struct metadata_body *body = (struct metadata_body *)source;
-    uint8_t *at = into;
-    size_t total = 0;
-
-    while (total < capacity) {
-        if (body->base_left.size > 0) {
-            total += copy_some(&body->base_left, at + total, capacity - total);
-            continue;
-        }
-        if (body->left.size == 0) {
-            if (body->ended)
-                break;
-            if (!next_chunk(body, patience, err)) {
-                if (err->fault != FAULT_WOULD_WAIT || total == 0)
-                    return false;
-                error_clear(err);
-                break;
-            }
-            continue;
-        }
-        const size_t seen = body->left.size < capacity - total ? body->left.size : capacity - total;
-        const uint8_t *mark = memchr(body->left.data, JSON_BASE_MARK, seen);
-        struct bytes plain = bytes_of(body->left.data, mark ? (size_t)(mark - body->left.data) : seen);
-
-        body->left = bytes_from(body->left, plain.size + (mark ? 1 : 0));
-        total += copy_some(&plain, at + total, capacity - total);
-        if (mark)
-            body->base_left = body->base;
-    }
-    *ret_size = total;
+    if (key->instance.text[0])
+        return list_one(service, request, key, ret, err);
+    if (!catalog_list(service->catalog, key, ret, err))
+        return false;
+    held_listing(request->arena, *ret);
     return true;
 }
 
-/* Blocks of text at once; then the body itself if there is more. Blocks that cannot be had are no failure:
- * the body streams. */
-static bool read_ahead(struct metadata_body *body, struct arena *arena, struct body_source **ret,
-                       struct error *err)
+static bool answer_with_rows(const struct service *service, const struct request *request,
+                             struct wanted *wanted, struct response *response, struct error *err)
 {
-    struct body_source **parts = arena_array(arena, BLOCKS_AT_ONCE + 1, sizeof(struct body_source *));
-    size_t count = 0;
-    bool whole = false;
+    struct catalog_listing *listing = NULL;
+    struct metadata_rows rows = { .selection_or_null = wanted->selection_or_null };
+    struct representation what;
+    struct body_source *body = NULL;
 
-    while (count < BLOCKS_AT_ONCE && !whole) {
-        struct error refused = { 0 };
-        struct block *block = NULL;
-        size_t size = 0, filled = 0;
-
-        if (!block_take(BLOCK_STANDARD_BYTES, &block, &refused))
-            break;
-        do {
-            if (!metadata_read(&body->source, block_room(block, NULL) + filled, BLOCK_STANDARD_BYTES - filled,
-                               MAY_WAIT, &size, err)) {
-                block_unref(block);
-                return false;
-            }
-            filled += size;
-        } while (size > 0 && filled < BLOCK_STANDARD_BYTES);
-        whole = size == 0;
-        block_seal(block, filled);
-        parts[count++] = body_of_block(arena, block);
-    }
-    if (!whole)
-        parts[count++] = &body->source;
-    *ret = body_chain(arena, parts, count);
-    return true;
+    if (!list(service, request, &wanted->key, &listing, err))
+        return false;
+    wanted->coding = CODING_IDENTITY;
+    const struct metadata_version version = catalog_listing_version(listing);
+    if (begin_answer(request, wanted, &version, listing->count, &what, &rows.boundary, response))
+        return true;
+    rows.listing = listing;
+    rows.form = !wanted->is_xml ? METADATA_JSON : wanted->multipart ? METADATA_XML_PARTS : METADATA_XML;
+    if (!metadata_rows_body(service, request, &rows, &body, err))
+        return false;
+    if (wanted->multipart && !wanted->is_xml)
+        body = as_part(request, &what, rows.boundary, wanted->type, body);
+    return representation_send(request, &what, body, response, err);
 }
 
 bool wado_rs_metadata(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
-    struct arena *arena = request->arena;
-    struct catalog_listing *listing = NULL;
-    struct instance_key key;
-    const char *type = NULL;
-    bool multipart = false;
-    struct body_source *array = NULL;
+    const struct metadata_set *set = NULL;
+    struct wanted wanted;
 
-    if (!instance_key_parse(request->params, &key, err) || !offer_json(request, &type, &multipart, err))
+    if (!read_request(request, &wanted, err))
         return false;
+    if (!wanted.key.instance.text[0] && !wanted.is_xml && !wanted.multipart && !wanted.selection_or_null) {
+        if (!catalog_metadata_set(service->catalog, &wanted.key, request->public_base, request->patience,
+                                  &set, err))
+            return false;
+        if (set)
+            return answer_with_set(request, &wanted, set, response, err);
+    }
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
-    if (!catalog_list(service->catalog, &key, &listing, err))
-        return false;
-    held_listing(arena, listing);
-
-    const char *location = link_to(arena, request->public_base, &key, "/metadata");
-    struct representation what = { type, location, NULL, FRESH_IF_ASKED };
-    struct bytes boundary = bytes_of(NULL, 0);
-
-    what.etag = representation_etag_of_listing(request, listing, location, multipart ? "multipart" : type);
-    if (multipart) {
-        boundary = multipart_boundary(arena, bytes_of_text(what.etag));
-        what.content_type = multipart_content_type(arena, boundary, type, NULL);
-    }
-    if (representation_is_held(request, &what, response))
-        return true;
-
-    struct metadata_body *body = arena_alloc(arena, sizeof(*body));
-    *body = (struct metadata_body){
-        .source = { .size = BODY_SIZE_UNKNOWN, .read = metadata_read },
-        .catalog = service->catalog,
-        .listing = listing,
-        .text = held_buffer(arena, service->limits->answer_ceiling_bytes),
-        .base = bytes_of_text(request->public_base),
-    };
-    if (!read_ahead(body, arena, &array, err))
-        return false;
-    if (multipart) {
-        struct body_source **parts = arena_array(arena, 3, sizeof(struct body_source *));
-        const struct bytes head =
-            multipart_part_head(arena, boundary, true, type, NULL, location, array->size);
-
-        parts[0] = body_of_bytes(arena, head);
-        parts[1] = array;
-        parts[2] = body_of_bytes(arena, multipart_tail(arena, boundary));
-        array = body_chain(arena, parts, 3);
-    }
-    return representation_send(request, &what, array, response, err);
+    return answer_with_rows(service, request, &wanted, response, err);
 }
