@@ -285,6 +285,9 @@ static bool build_mhd(struct app *app, struct error *err)
         .connections = (unsigned)app->started->connections,
         .tls = tls_upkeep_context(app->tls),
         .farewell = app->farewell,
+        .limits = { .target_bytes = (unsigned)app->started->target_bytes,
+                    .header_bytes = (unsigned)app->started->header_bytes,
+                    .header_fields = (unsigned)app->started->header_fields },
     };
 
     return transport_mhd_start(&options, &app->mhd, err);

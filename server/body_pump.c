@@ -212,6 +212,16 @@ bool body_pump_in_failed(struct body_pump *pump)
     return failed;
 }
 
+void body_pump_break(struct body_pump *pump, const struct error *error)
+{
+    pthread_mutex_lock(&pump->lock);
+    if (!pump->failed) {
+        pump->failed = true;
+        pump->error = *error;
+    }
+    pthread_mutex_unlock(&pump->lock);
+}
+
 void body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange))
 {
     pthread_mutex_lock(&pump->lock);

@@ -80,6 +80,9 @@ void body_pump_begin_in(struct body_pump *pump, struct worker_pool *pool, struct
 enum pumped body_pump_in(struct body_pump *pump, struct bytes offered);
 /* Has the sink refused the body? Then no more of it is needed. Any thread. */
 bool body_pump_in_failed(struct body_pump *pump);
+/* The body is not what it ought to be: what comes of it ends in `error`. The transport's thread, before
+ * body_pump_in_end. */
+void body_pump_break(struct body_pump *pump, const struct error *error);
 /* No more bytes will come; the caller has paused the exchange. `then` runs on a worker once all of them went
  * through the sink or pump->failed says why not. */
 void body_pump_in_end(struct body_pump *pump, void (*then)(struct exchange *exchange));

@@ -6,25 +6,12 @@
 #include "server/framing.h"
 
 #include "base/number.h"
-
-/* RFC 9110 5.6.2 */
-static bool is_token(struct bytes text)
-{
-    static const char more[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < text.size; i++) {
-        const uint8_t c = text.data[i];
-        if (!((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-              (c && memchr(more, c, sizeof more - 1))))
-            return false;
-    }
-    return text.size > 0;
-}
+#include "http/token.h"
 
 static bool has_controls(struct bytes text)
 {
     for (size_t i = 0; i < text.size; i++)
-        if ((text.data[i] < 0x20 && text.data[i] != '\t') || text.data[i] == 0x7F)
+        if (!token_is_field_byte(text.data[i]))
             return true;
     return false;
 }
@@ -81,7 +68,7 @@ bool framing_check(struct bytes version, const struct fields *headers, uint64_t 
                                     : bytes_equal_nocase(field->name, bytes_of_text("host")) ? &host
                                                                                              : NULL;
         /* A name with a space behind it means one thing to us and another to a proxy. */
-        if (!is_token(field->name))
+        if (!token_is(field->name))
             return error_tell(err, FAULT_MALFORMED, "A header field's name is not a token.");
         if (has_controls(field->value))
             return error_tell(err, FAULT_MALFORMED, "A header field's value has control characters.");

@@ -28,11 +28,14 @@
 #include "base/log.h"
 #include "server/dispatcher.h"
 #include "server/framing.h"
+#include "server/record_guard.h"
 #include "server/farewell.h"
 #include "server/tls_context.h"
 
 enum {
-    CONNECTION_MEMORY_BYTES = 32 * 1024, /* headers must fit; more costs on each request */
+    CONNECTION_MEMORY_BYTES = 32 * 1024, /* more costs on each request */
+    FIELD_BYTES = 64,                    /* that the library notes down for each header field */
+    ANSWER_HEAD_BYTES = 4096,
     BODY_BLOCK_BYTES = 32 * 1024,
     VALUE_ROOM_BYTES = 1024
 };
@@ -42,13 +45,16 @@ struct transport_mhd {
     struct dispatcher *dispatcher;
     struct tls_context *tls;
     struct farewell *farewell;
+    struct framing_limits limits;
 };
 
 /* The library keeps a pointer to it as the socket's context. */
 struct connection {
-    struct tls_session *tls; /* NULL without TLS */
-    bool linger;             /* its last answer was sent before all of the request had come */
-    bool waits;              /* for 100-continue */
+    struct tls_session *tls;    /* NULL without TLS */
+    struct record_guard *guard; /* NULL without TLS */
+    uint64_t requests;          /* begun so far */
+    bool linger;                /* its last answer was sent before all of the request had come */
+    bool waits;                 /* for 100-continue */
 };
 
 static struct connection *connection_of(struct MHD_Connection *connection)
@@ -123,11 +129,14 @@ static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *c
                              const char *version)
 {
     struct request *request = &exchange->request;
+    struct connection *own = connection_of(connection);
 
     request->method = method_parse(bytes_of_text(method));
+    own->requests++;
     exchange->peer = peer_of(connection);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_field, exchange);
-    if (!framing_check(bytes_of_text(version), &request->headers, &request->content_length,
+    if ((own->guard && !record_guard_check(own->guard, own->requests, &exchange->error)) ||
+        !framing_check(bytes_of_text(version), &request->headers, &request->content_length,
                        &exchange->error)) {
         exchange->close = true;
         request->content_length = BODY_SIZE_UNKNOWN;
@@ -235,6 +244,17 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct MHD_Connect
     return queued;
 }
 
+static enum dispatched end_body(struct exchange *exchange, const struct connection *own)
+{
+    struct error error = { 0 };
+
+    if (own->guard && !record_guard_check_body(own->guard, own->requests, &error)) {
+        exchange->close = true;
+        body_pump_break(&exchange->pump, &error);
+    }
+    return dispatcher_body_in(exchange);
+}
+
 /* Called when the headers are in, for each piece of the body, once behind it, and whenever a paused one goes
  * on. */
 static enum MHD_Result handle(void *context, struct MHD_Connection *connection, const char *url,
@@ -265,7 +285,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
             return MHD_NO;
         }
     } else if (!exchange->answered) {
-        next = dispatcher_body_in(exchange);
+        next = end_body(exchange, connection_of(connection));
     }
     return next == DISPATCH_ANSWER ? send_answer(exchange, connection) : MHD_YES;
 }
@@ -295,6 +315,8 @@ static bool wants_to_linger(const struct connection *own, int fd)
 {
     int unread = 0;
 
+    if (own->guard && record_guard_refused(own->guard))
+        return true;
     return own->linger && (!own->waits || (ioctl(fd, FIONREAD, &unread) == 0 && unread > 0));
 }
 
@@ -307,6 +329,7 @@ static void close_connection(struct transport_mhd *transport, struct MHD_Connect
     if (info && transport->farewell && wants_to_linger(own, info->connect_fd))
         farewell_take(transport->farewell, info->connect_fd);
     tls_session_done(own->tls);
+    record_guard_free(own->guard);
     free(own);
 }
 
@@ -331,6 +354,10 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (info && info->tls_session)
         own->tls = tls_session_ready(transport->tls, info->tls_session, protocols, 1);
+    if (info && info->tls_session)
+        own->guard = record_guard_new(info->tls_session, &transport->limits);
+    if (!own->guard)
+        abort();
 }
 
 /* The library wants a source of certificates before it speaks TLS. tls_session_ready puts the real
@@ -363,6 +390,15 @@ static void PRINTF_LIKE(2, 0) log_message(void *context, const char *format, va_
     log_line(LOG_DEBUG, "libmicrohttpd: %s", text);
 }
 
+/* All that record_guard lets through must fit, and the head of the answer with it. */
+static size_t connection_memory(const struct framing_limits *limits)
+{
+    const size_t needed = limits->target_bytes + limits->header_bytes +
+                          (size_t)limits->header_fields * FIELD_BYTES + ANSWER_HEAD_BYTES;
+
+    return needed > CONNECTION_MEMORY_BYTES ? needed : CONNECTION_MEMORY_BYTES;
+}
+
 static struct MHD_Daemon *start_daemon(struct transport_mhd *transport,
                                        const struct transport_mhd_options *options)
 {
@@ -379,7 +415,7 @@ static struct MHD_Daemon *start_daemon(struct transport_mhd *transport,
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle, transport, MHD_OPTION_EXTERNAL_LOGGER, log_message, NULL,
         MHD_OPTION_THREAD_POOL_SIZE, options->io_threads, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_MEMORY_BYTES, MHD_OPTION_CONNECTION_LIMIT, options->connections,
+        connection_memory(&transport->limits), MHD_OPTION_CONNECTION_LIMIT, options->connections,
         MHD_OPTION_CONNECTION_TIMEOUT, (options->idle_timeout_ms + 999) / 1000, MHD_OPTION_STRICT_FOR_CLIENT,
         1, MHD_OPTION_URI_LOG_CALLBACK, begin_request, transport, MHD_OPTION_UNESCAPE_CALLBACK, leave_alone,
         NULL, MHD_OPTION_NOTIFY_COMPLETED, end_request, transport, MHD_OPTION_NOTIFY_CONNECTION,
@@ -389,13 +425,15 @@ static struct MHD_Daemon *start_daemon(struct transport_mhd *transport,
 bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,
                          struct error *err)
 {
+    if (options->tls && !record_guard_works(err))
+        return false;
     struct transport_mhd *transport = calloc(1, sizeof *transport);
-
     if (!transport)
         return error_set(err, FAULT_BUSY, "no memory for the HTTP/1.1 transport");
     transport->dispatcher = options->dispatcher;
     transport->tls = options->tls;
     transport->farewell = options->farewell;
+    transport->limits = options->limits;
     transport->daemon = start_daemon(transport, options);
     if (!transport->daemon) {
         free(transport);

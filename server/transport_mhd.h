@@ -11,6 +11,7 @@
 
 #include "base/attributes.h"
 #include "base/error.h"
+#include "server/framing_machine.h"
 
 struct dispatcher;
 struct farewell;
@@ -20,10 +21,11 @@ struct transport_mhd;
 struct transport_mhd_options {
     struct dispatcher *dispatcher;
     unsigned io_threads;
-    unsigned idle_timeout_ms;  /* rounded up to seconds */
-    unsigned connections;      /* open at once, over all threads */
-    struct tls_context *tls;   /* outlives the transport; NULL: plain HTTP, for measuring only */
-    struct farewell *farewell; /* outlives it too; NULL: refused bodies end in a reset */
+    struct framing_limits limits; /* of a request's head; without TLS the library has its own */
+    unsigned idle_timeout_ms;     /* rounded up to seconds */
+    unsigned connections;         /* open at once, over all threads */
+    struct tls_context *tls;      /* outlives the transport; NULL: plain HTTP, for measuring only */
+    struct farewell *farewell;    /* outlives it too; NULL: refused bodies end in a reset */
 };
 
 MUST_USE bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,

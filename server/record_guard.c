@@ -1,0 +1,327 @@
+/* server/record_guard.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The function between GnuTLS and libmicrohttpd; see record_guard.h.
+ *
+ * Mostly a record holds whole heads or a piece of a body and is looked at where the library wants it, without
+ * a copy. The beginning of a head (or of a line between chunks) that is not whole is kept in the stash until
+ * the rest has come:
+ *
+ *   stash: │ given away │ ready: may go on │ held: not whole yet │ room │
+ *
+ * The library asks for more without waiting for the socket only when it got all that it had room for and
+ * gnutls_record_check_pending says so. Hence: what may go on is handed out at once as far as it fits, and
+ * while GnuTLS has bytes at hand, reading goes on until the library's room is full.
+ */
+#include "server/record_guard.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "http/token.h"
+
+enum { READ_BYTES = 16384 }; /* a TLS record */
+
+struct record_guard {
+    uint64_t magic; /* first, for guard_of */
+    const struct framing_limits *limits;
+    struct framing_machine machine;
+    uint64_t refused_number; /* of the request, from 1; 0: none */
+    uint8_t *stash;
+    size_t capacity, given, ready, held; /* offsets: ready..held is held, given..ready may go on */
+};
+
+/* Other sessions of this process have pointers of their own kind. */
+static const uint64_t magic_of_guards = 0x9ba4d1f37c52e86bULL;
+
+static struct record_guard *guard_of(gnutls_session_t session)
+{
+    struct record_guard *guard = gnutls_session_get_ptr(session);
+
+    return guard && guard->magic == magic_of_guards ? guard : NULL;
+}
+
+/* ── GnuTLS' own functions ── */
+
+typedef ssize_t record_recv_fn(gnutls_session_t session, void *data, size_t size);
+typedef size_t check_pending_fn(gnutls_session_t session);
+
+static record_recv_fn *real_recv;
+static check_pending_fn *real_pending;
+
+__attribute__((constructor)) static void find_real_functions(void)
+{
+    real_recv = (record_recv_fn *)dlsym(RTLD_NEXT, "gnutls_record_recv");
+    real_pending = (check_pending_fn *)dlsym(RTLD_NEXT, "gnutls_record_check_pending");
+}
+
+bool record_guard_works(struct error *err)
+{
+    if (!real_recv || !real_pending ||
+        dlsym(RTLD_DEFAULT, "gnutls_record_recv") != (void *)gnutls_record_recv ||
+        dlsym(RTLD_DEFAULT, "gnutls_record_check_pending") != (void *)gnutls_record_check_pending)
+        return error_set(err, FAULT_INTERNAL,
+                         "gnutls_record_recv is not the one of this program: requests would go unguarded");
+    return true;
+}
+
+/* ── refusals ── */
+
+/* `name: value CRLF` of the refused head, if it is there and clean; CORS and the form of the problem document
+ * depend on it. */
+static size_t copy_field(struct bytes head, const char *name, uint8_t *into, size_t room)
+{
+    while (head.size > 0) {
+        struct bytes value = bytes_cut(&head, '\n');
+        const struct bytes line = value;
+        if (!bytes_equal_nocase(bytes_cut(&value, ':'), bytes_of_text(name)) || !value.data)
+            continue;
+        if (!head.data || line.size + 1 > room || line.data[line.size - 1] != '\r')
+            return 0;
+        for (size_t i = 0; i + 1 < line.size; i++)
+            if (!token_is_field_byte(line.data[i]))
+                return 0;
+        memcpy(into, line.data, line.size + 1);
+        return line.size + 1;
+    }
+    return 0;
+}
+
+/* The request that the library gets in place of a refused one; returns its size. */
+static size_t make_substitute(struct bytes head, uint8_t *into, size_t room)
+{
+    static const char *const methods[] = { "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS" };
+    static const char rest[] = " / HTTP/1.1\r\nHost: refused\r\n", end[] = "\r\n";
+    static const char *const fields[] = { "origin", "accept" };
+    const char *method = "GET";
+    struct bytes first = head;
+    size_t size;
+
+    const struct bytes word = bytes_cut(&first, ' ');
+    for (size_t i = 0; i < COUNT_OF(methods); i++)
+        if (bytes_equal_text(word, methods[i]))
+            method = methods[i];
+    size = strlen(method);
+    memcpy(into, method, size);
+    memcpy(into + size, rest, sizeof rest - 1);
+    size += sizeof rest - 1;
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        size += copy_field(head, fields[i], into + size, room - size - 2);
+    memcpy(into + size, end, 2);
+    return size + 2;
+}
+
+/* What the library gets behind the bytes that may go on, so that it comes to an end; `rest`: what was
+ * refused. */
+static size_t make_end(struct record_guard *guard, struct bytes rest, uint8_t *into, size_t room)
+{
+    const struct framing_machine *machine = &guard->machine;
+    const char *end = machine->refused_in == FRAMING_CHUNK_SIZE  ? "0\r\n\r\n"
+                      : machine->refused_in == FRAMING_CHUNK_END ? "\r\n0\r\n\r\n"
+                                                                 : "\r\n"; /* of the trailer */
+
+    if (machine->refused_in == FRAMING_HEAD) {
+        guard->refused_number = machine->heads + 1;
+        return make_substitute(rest, into, room);
+    }
+    guard->refused_number = machine->heads;
+    memcpy(into, end, strlen(end));
+    return strlen(end);
+}
+
+bool record_guard_refused(const struct record_guard *guard)
+{
+    return guard->refused_number > 0;
+}
+
+bool record_guard_check(const struct record_guard *guard, uint64_t number, struct error *err)
+{
+    const bool by_head = guard->machine.refused_in == FRAMING_HEAD;
+
+    if (guard->refused_number == number && by_head) {
+        *err = guard->machine.error;
+        return false;
+    }
+    if (number > guard->machine.heads)
+        return error_set(err, FAULT_INTERNAL, "request %llu of a connection that has seen %llu",
+                         (unsigned long long)number, (unsigned long long)guard->machine.heads);
+    return true;
+}
+
+bool record_guard_check_body(const struct record_guard *guard, uint64_t number, struct error *err)
+{
+    if (guard->refused_number != number)
+        return true;
+    *err = guard->machine.error;
+    return false;
+}
+
+/* ── the bytes ── */
+
+/* Room for `size` more bytes behind what is held, which moves to the front. */
+static bool make_room(struct record_guard *guard, size_t size)
+{
+    assert(guard->given == guard->ready);
+    if (guard->given > 0) {
+        memmove(guard->stash, guard->stash + guard->ready, guard->held - guard->ready);
+        guard->held -= guard->ready;
+        guard->given = guard->ready = 0;
+    }
+    if (guard->capacity - guard->held >= size)
+        return true;
+    uint8_t *larger = realloc(guard->stash, guard->held + size);
+    if (!larger)
+        return false;
+    guard->stash = larger;
+    guard->capacity = guard->held + size;
+    return true;
+}
+
+static size_t hand_out(struct record_guard *guard, uint8_t *into, size_t room)
+{
+    const size_t ready = guard->ready - guard->given, size = ready < room ? ready : room;
+
+    if (size > 0)
+        memcpy(into, guard->stash + guard->given, size);
+    guard->given += size;
+    if (guard->given == guard->held) {
+        free(guard->stash);
+        guard->stash = NULL;
+        guard->capacity = guard->given = guard->ready = guard->held = 0;
+    }
+    return size;
+}
+
+/* Puts the end behind what may go on, which lies in the stash up to `ready`; `rest` lies elsewhere. */
+static bool end_stash(struct record_guard *guard, struct bytes rest)
+{
+    enum { END_ROOM = 2048 };
+    uint8_t end[END_ROOM];
+    const size_t size = make_end(guard, rest, end, sizeof end);
+
+    uint8_t *larger = realloc(guard->stash, guard->ready + size);
+    if (!larger)
+        return false;
+    memcpy(larger + guard->ready, end, size);
+    guard->stash = larger;
+    guard->capacity = guard->ready = guard->held = guard->ready + size;
+    return true;
+}
+
+/* `size` new bytes at `data`, nothing held. How many may go on from there; the rest is stashed. */
+static ssize_t run_in_place(struct record_guard *guard, uint8_t *data, size_t size)
+{
+    size_t held = 0;
+    const size_t passed = framing_machine_run(&guard->machine, guard->limits, data, size, &held);
+
+    if (guard->machine.state == FRAMING_REFUSED)
+        return end_stash(guard, bytes_of(data + passed, held)) ? (ssize_t)passed : GNUTLS_E_MEMORY_ERROR;
+    if (held > 0) {
+        if (!make_room(guard, held))
+            return GNUTLS_E_MEMORY_ERROR;
+        memcpy(guard->stash, data + passed, held);
+        guard->held = held;
+    }
+    return (ssize_t)passed;
+}
+
+/* `size` new bytes behind what is held in the stash. */
+static bool run_in_stash(struct record_guard *guard, size_t size)
+{
+    size_t held = 0;
+    const size_t all = guard->held + size;
+    const size_t passed = framing_machine_run(&guard->machine, guard->limits, guard->stash, all, &held);
+
+    guard->ready = passed;
+    guard->held = passed + held;
+    if (guard->machine.state != FRAMING_REFUSED)
+        return true;
+    /* Copied: the stash may move. */
+    uint8_t *rest = malloc(held + 1);
+    if (!rest)
+        return false;
+    memcpy(rest, guard->stash + passed, held);
+    const bool ended = end_stash(guard, bytes_of(rest, held));
+    free(rest);
+    return ended;
+}
+
+/* One read of GnuTLS; how many bytes may go on to `into`, or its error. *ret_end: nothing (more) came. */
+static ssize_t read_some(struct record_guard *guard, gnutls_session_t session, uint8_t *into, size_t room,
+                         bool *ret_end)
+{
+    ssize_t size;
+
+    *ret_end = false;
+    if (guard->held == 0) {
+        size = real_recv(session, into, room);
+        if (size > 0)
+            return run_in_place(guard, into, (size_t)size);
+    } else {
+        if (!make_room(guard, READ_BYTES))
+            return GNUTLS_E_MEMORY_ERROR;
+        size = real_recv(session, guard->stash + guard->held, guard->capacity - guard->held);
+        if (size > 0)
+            return run_in_stash(guard, (size_t)size) ? (ssize_t)hand_out(guard, into, room)
+                                                     : GNUTLS_E_MEMORY_ERROR;
+    }
+    *ret_end = true;
+    return size;
+}
+
+static ssize_t guarded_recv(struct record_guard *guard, gnutls_session_t session, uint8_t *data, size_t size)
+{
+    size_t out = hand_out(guard, data, size);
+
+    while (out < size && guard->machine.state != FRAMING_REFUSED) {
+        bool end = false;
+        const ssize_t got = read_some(guard, session, data + out, size - out, &end);
+        if (got < 0 || end)
+            return out > 0 ? (ssize_t)out : got; /* an end that lasts comes again with the next call */
+        out += (size_t)got;
+        if (guard->machine.state == FRAMING_REFUSED)
+            out += hand_out(guard, data + out, size - out);
+        else if (out > 0 && real_pending(session) == 0)
+            break;
+    }
+    /* Behind a refusal nothing is read: the connection ends with the answer. */
+    return out > 0 ? (ssize_t)out : GNUTLS_E_AGAIN;
+}
+
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size)
+{
+    struct record_guard *guard = guard_of(session);
+
+    return guard && data_size > 0 ? guarded_recv(guard, session, data, data_size)
+                                  : real_recv(session, data, data_size);
+}
+
+size_t gnutls_record_check_pending(gnutls_session_t session)
+{
+    const struct record_guard *guard = guard_of(session);
+
+    return real_pending(session) + (guard ? guard->ready - guard->given : 0);
+}
+
+struct record_guard *record_guard_new(gnutls_session_t session, const struct framing_limits *limits)
+{
+    struct record_guard *guard = calloc(1, sizeof *guard);
+
+    if (!guard)
+        return NULL;
+    guard->magic = magic_of_guards;
+    guard->limits = limits;
+    gnutls_session_set_ptr(session, guard);
+    return guard;
+}
+
+void record_guard_free(struct record_guard *guard)
+{
+    if (!guard)
+        return;
+    free(guard->stash);
+    free(guard);
+}
