@@ -3,6 +3,21 @@
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends libmicrohttpd12 libnghttp2-14 libgnutls30 libcurl3-gnutls libdcmtk17 libjansson4 libsqlite3-0 libinih1 zlib1g \
-    libjpeg62-turbo libcharls2 libopenjp2-7 libopenjph0.9 libjxl0.7 libzstd1
+apt-get install -y -qq --no-install-recommends \
+    libmicrohttpd12 \
+    libnghttp2-14 \
+    libgnutls30 \
+    libcurl3-gnutls \
+    libdcmtk17 \
+    libjansson4 \
+    libsqlite3-0 \
+    libinih1 \
+    zlib1g \
+    libexpat1 \
+    libjpeg62-turbo \
+    libcharls2 \
+    libopenjp2-7 \
+    libopenjph0.9 \
+    libjxl0.7 \
+    libzstd1
 rm -rf /var/lib/apt/lists/*
