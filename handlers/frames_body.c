@@ -57,7 +57,8 @@ static const struct frame_parts *of_parts(const struct parts *parts)
     return (const struct frame_parts *)parts;
 }
 
-/* Decoded, colours with fewer samples than pixels become whole ones (codec_decode); encoded, nobody can tell. */
+/* Decoded, colours with fewer samples than pixels become whole ones (codec_decode); encoded, nobody can tell.
+ */
 static uint64_t made_size(const struct frame_parts *all)
 {
     struct pixel_shape shape = all->record->shape;
