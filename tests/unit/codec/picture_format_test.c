@@ -1,0 +1,98 @@
+/* tests/unit/codec/picture_format_test.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Pictures as files: their beginnings, that they can be written at every size, and what does not go.
+ */
+#include "codec/picture_format.h"
+
+#include "codec/colour_profile.h"
+#include "codec/drawing.h"
+#include "codec/scaling.h"
+#include "tests/support/expect.h"
+
+static struct pixels picture(uint32_t rows, uint32_t columns, unsigned samples, unsigned bits)
+{
+    struct pixels made = { 0 };
+    struct error err = { 0 };
+
+    EXPECT(picture_take(rows, columns, samples, bits, &made, &err), "%s", err.detail);
+    const size_t size = block_bytes(made.block).size;
+    for (size_t i = 0; i < size; i++)
+        picture_room(&made)[i] = (uint8_t)(i * 7 + i / 13);
+    return made;
+}
+
+TEST(every_format_writes_gray_and_colours_of_any_size)
+{
+    static const char *const beginnings[] = { "\xFF\xD8\xFF", "\x89PNG", "GIF89a", "RIFF" };
+    static const uint32_t sizes[][2] = { { 1, 1 }, { 1, 17 }, { 16, 16 }, { 33, 5 }, { 100, 300 } };
+
+    for (unsigned format = 0; format < PICTURE_FORMATS; format++)
+        for (size_t i = 0; i < COUNT_OF(sizes); i++)
+            for (unsigned samples = 1; samples <= 3; samples += 2) {
+                SCOPED(pixels) struct pixels made = picture(sizes[i][0], sizes[i][1], samples, 8);
+                struct block *file = NULL;
+                struct error err = { 0 };
+                if (EXPECT(picture_write(format, &made, &(struct picture_wish){ 0 }, &file, &err),
+                           "%s of %u x %u x %u: %s", picture_format_info(format)->media_type, sizes[i][1],
+                           sizes[i][0], samples, err.detail))
+                    EXPECT(bytes_starts_with(block_bytes(file), bytes_of_text(beginnings[format])),
+                           "format %u", format);
+                block_unref(file);
+            }
+}
+
+TEST(REN_02_a_jpeg_is_baseline_with_jfif)
+{
+    for (unsigned samples = 1; samples <= 3; samples += 2) {
+        SCOPED(pixels) struct pixels made = picture(64, 64, samples, 8);
+        struct block *file = NULL;
+        struct error err = { 0 };
+
+        EXPECT(picture_write(PICTURE_JPEG, &made, &(struct picture_wish){ .quality = 100 }, &file, &err),
+               "%s", err.detail);
+        const struct bytes jpeg = block_bytes(file);
+        EXPECT(memmem(jpeg.data, 20, "JFIF", 4), "no JFIF");
+        EXPECT(memmem(jpeg.data, jpeg.size, "\xFF\xC0\x00", 3), "no SOF0");
+        EXPECT(!memmem(jpeg.data, jpeg.size, "\xFF\xC2\x00", 3), "progressive");
+        block_unref(file);
+    }
+}
+
+TEST(REN_33_profiles_are_made_and_broken_ones_do_not_count)
+{
+    static const enum colour_space spaces[] = { COLOURS_AS_THEY_ARE, COLOURS_SRGB, COLOURS_ADOBE_RGB,
+                                                COLOURS_ROMM_RGB };
+
+    for (size_t i = 0; i < COUNT_OF(spaces); i++) {
+        SCOPED(pixels) struct pixels made = picture(8, 8, i % 2 ? 3 : 1, 8);
+        SCOPED(buffer) struct buffer profile;
+        struct error err = { 0 };
+
+        buffer_init(&profile, 1 << 20);
+        EXPECT(colour_profile_apply(&made, bytes_of_text("no profile at all"), spaces[i], &profile, &err),
+               "%s", err.detail);
+        EXPECT(made.shape.samples_per_pixel == 3 && profile.size > 128 &&
+                   memcmp(profile.data + 36, "acsp", 4) == 0,
+               "space %d: %zu bytes", (int)spaces[i], profile.size);
+    }
+}
+
+TEST(what_is_drawn_outside_the_picture_is_cut_off)
+{
+    static const struct colour white = { 255, 255, 255 };
+    SCOPED(pixels) struct pixels made = picture(20, 20, 1, 8);
+    SCOPED(pen) struct pen *pen = NULL;
+    struct error err = { 0 };
+
+    memset(picture_room(&made), 0, 400);
+    if (!pen_new("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 12, &pen, &err))
+        SKIP("no font here");
+    draw_line(&made, -1e5, -1e5, 1e5, 1e5, white);
+    draw_line(&made, 1e300, 0, 0, 1e300, white);
+    for (int x = -50; x <= 50; x += 10)
+        pen_write(pen, &made, x, x, bytes_of_text("Wg\xC3\xA4\xFF\xE2\x82"), white);
+    EXPECT(pen_width(pen, bytes_of_text("WW")) > pen_width(pen, bytes_of_text("W")), "widths");
+    EXPECT(!pen_new("/nonexistent.ttf", 12, &pen, &err) && err.fault == FAULT_INTERNAL, "no font, fault %d",
+           err.fault);
+}
