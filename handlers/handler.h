@@ -10,6 +10,7 @@
 #include "http/request.h"
 #include "http/response.h"
 #include "storage/catalog.h"
+#include "storage/display_cache.h"
 #include "storage/store.h"
 
 /* Limits and choices that handlers need: a snapshot of the settings, immutable while in use. */
@@ -19,18 +20,22 @@ struct limits {
     uint32_t frame_list_ceiling; /* frames in one request */
     uint32_t batch_instances;
     uint64_t batch_bytes;
-    uint64_t answer_ceiling_bytes;   /* of one search answer in memory */
-    uint64_t metadata_ceiling_bytes; /* JSON or XML metadata of one store */
-    uint32_t expansion_ceiling;      /* decoded bytes of a request body for one of its coded ones */
+    uint64_t answer_ceiling_bytes; /* of one search answer in memory */
     enum duplicate_policy duplicates;
     struct json_limits json;
     bool unknown_matches;
-    bool deletion; /* is DELETE offered? */
+    bool deletion;                     /* is DELETE offered? */
+    uint32_t viewport_ceiling;         /* pixels a side of a rendered picture */
+    uint32_t thumbnail_size;           /* pixels a side, where the client does not say */
+    uint32_t rendered_quality;         /* 1..100, where the client does not say */
+    uint64_t animation_ceiling_pixels; /* of all frames of an animated picture together */
 };
 
 struct service {
     struct store *store;
     struct catalog *catalog;
+    struct display_cache *displays; /* how images are shown; NULL: nothing is kept */
+    const char *font;               /* path, for what is written on pictures */
     const struct limits *limits;
     /* Why the server is not ready, or NULL when it is; for /readyz. */
     const char *(*not_ready)(void *context);

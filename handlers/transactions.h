@@ -13,8 +13,12 @@ handler_receive_fn stow_rs_receive;                                   /* PS3.18 
 handler_answer_fn stow_rs_answer;                                     /* PS3.18 10.5 */
 handler_answer_fn wado_rs_instances, wado_rs_instance;                /* PS3.18 10.4.1.1.1 */
 handler_answer_fn wado_rs_metadata, wado_rs_frames, wado_rs_bulkdata; /* PS3.18 10.4.1.1 */
-handler_answer_fn delete_resource;                                    /* not in PS3.18 */
-handler_answer_fn capabilities;                                       /* PS3.18 8.9 */
+handler_answer_fn wado_rs_rendered, wado_rs_rendered_instance,
+    wado_rs_rendered_frames; /* PS3.18 10.4.1.1.3 */
+handler_answer_fn wado_rs_thumbnail, wado_rs_thumbnail_instance,
+    wado_rs_thumbnail_frames;      /* PS3.18 10.4.1.1.4 */
+handler_answer_fn delete_resource; /* not in PS3.18 */
+handler_answer_fn capabilities;    /* PS3.18 8.9 */
 handler_answer_fn health_live, health_ready;
 
 #endif

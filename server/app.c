@@ -48,6 +48,7 @@ struct app {
 
     struct access_log *access_log;
     struct house house;
+    struct display_cache *displays;
     struct worker_pool *pool;
     struct tls_upkeep *tls;
     const struct access *access; /* the dispatcher's */
@@ -81,12 +82,14 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .batch_instances = (uint32_t)settings->batch_instances,
             .batch_bytes = settings->batch_bytes,
             .answer_ceiling_bytes = settings->answer_ceiling,
-            .metadata_ceiling_bytes = settings->metadata_ceiling,
-            .expansion_ceiling = (uint32_t)settings->expansion_ceiling,
             .duplicates = house_duplicates(settings),
             .json = house_json_limits(settings),
             .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
             .deletion = strcmp(settings->deletion, "yes") == 0,
+            .viewport_ceiling = (uint32_t)settings->viewport_ceiling,
+            .thumbnail_size = (uint32_t)settings->thumbnail_size,
+            .rendered_quality = (uint32_t)settings->rendered_quality,
+            .animation_ceiling_pixels = settings->animation_ceiling,
         },
         .cors_origins = settings->cors_origins,
         .public_url = settings->public_url,
@@ -159,6 +162,18 @@ static void drop_house(struct app *app)
     house_close(&app->house);
 }
 
+static bool build_displays(struct app *app, struct error *err)
+{
+    (void)err;
+    app->displays = display_cache_new(app->started->display_cache);
+    return true;
+}
+
+static void drop_displays(struct app *app)
+{
+    display_cache_free(app->displays);
+}
+
 static bool build_workers(struct app *app, struct error *err)
 {
     return worker_pool_start(house_workers(app->started), (unsigned)app->started->worker_queue, &app->pool,
@@ -204,6 +219,8 @@ static bool build_dispatcher(struct app *app, struct error *err)
     const struct dispatcher_options options = {
         .service = { .store = app->house.store,
                      .catalog = app->house.catalog,
+                     .displays = app->displays,
+                     .font = app->started->font,
                      .not_ready = not_ready,
                      .not_ready_context = app },
         .pool = app->pool,
@@ -359,6 +376,7 @@ static const struct stage {
     { "starting DCMTK", build_bridge, NULL },
     { "opening the access log", build_access_log, drop_access_log },
     { "opening the data folder", build_house, drop_house },
+    { "making room for displays", build_displays, drop_displays },
     { "starting the workers", build_workers, drop_workers },
     { "loading the certificate", build_tls, drop_tls },
     { "making the dispatcher", build_dispatcher, drop_dispatcher },

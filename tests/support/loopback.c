@@ -30,6 +30,7 @@ struct loopback {
     size_t chunk_bytes, read_bytes;
     struct store *store;
     struct catalog *catalog;
+    struct display_cache *displays;
     struct worker_pool *pool;
     struct dispatcher *dispatcher;
     struct loopback_answer *last;
@@ -104,8 +105,6 @@ static struct limits default_limits(void)
         .batch_instances = (uint32_t)settings->batch_instances,
         .batch_bytes = settings->batch_bytes,
         .answer_ceiling_bytes = settings->answer_ceiling,
-        .metadata_ceiling_bytes = settings->metadata_ceiling,
-        .expansion_ceiling = (uint32_t)settings->expansion_ceiling,
         .duplicates = strcmp(settings->duplicates, "replace") == 0 ? DUPLICATE_REPLACE
                       : strcmp(settings->duplicates, "keep") == 0  ? DUPLICATE_KEEP
                                                                    : DUPLICATE_REJECT,
@@ -113,6 +112,10 @@ static struct limits default_limits(void)
                   .inline_text_bytes = (uint32_t)settings->inline_text },
         .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
         .deletion = strcmp(settings->deletion, "yes") == 0,
+        .viewport_ceiling = (uint32_t)settings->viewport_ceiling,
+        .thumbnail_size = (uint32_t)settings->thumbnail_size,
+        .rendered_quality = (uint32_t)settings->rendered_quality,
+        .animation_ceiling_pixels = settings->animation_ceiling,
     };
     settings_free(settings);
     return limits;
@@ -160,8 +163,12 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
          &err, "store");
     must(recover(loopback->store, loopback->catalog, &removed, &err), &err, "recover");
     must(worker_pool_start(WORKERS, LONGEST_QUEUE, &loopback->pool, &err), &err, "workers");
+    loopback->displays = display_cache_new(1 << 20);
     const struct dispatcher_options dispatcher_options = {
-        .service = { .store = loopback->store, .catalog = loopback->catalog },
+        .service = { .store = loopback->store,
+                     .catalog = loopback->catalog,
+                     .displays = loopback->displays,
+                     .font = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf" },
         .pool = loopback->pool,
         .base_path = "/dicom-web",
         .port = 443,
@@ -191,6 +198,7 @@ void loopback_close(struct loopback *loopback)
     worker_pool_stop(loopback->pool);
     dispatcher_free(loopback->dispatcher);
     store_close(loopback->store);
+    display_cache_free(loopback->displays);
     catalog_close(loopback->catalog);
     if (loopback->remove_folder)
         nftw(loopback->folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);

@@ -1,0 +1,19 @@
+/* handlers/instance_metadata.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * The metadata that the catalog keeps of one instance, and texts out of them.
+ */
+#ifndef GANTRY_HANDLERS_INSTANCE_METADATA_H
+#define GANTRY_HANDLERS_INSTANCE_METADATA_H
+
+#include "base/buffer.h"
+#include "handlers/handler.h"
+
+/* Its DICOM JSON object, appended to `into`. NOT_FOUND. May wait. */
+MUST_USE bool instance_metadata_read(const struct service *service, const struct instance_key *key,
+                                     struct buffer *into, struct error *err);
+/* The first value of an attribute as text, in the arena where it was escaped; a person's name by its
+ * alphabetic components; empty: none. */
+struct bytes instance_metadata_text(struct bytes object, uint32_t tag, struct arena *arena);
+
+#endif

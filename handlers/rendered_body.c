@@ -1,0 +1,186 @@
+/* handlers/rendered_body.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ *   instances of the listing ─► frames of each ─► made (rendered_picture.h) ─► head and bytes of a part ─► …
+ * ─► tail
+ */
+#include "handlers/rendered_body.h"
+
+#include <inttypes.h>
+
+#include "base/log.h"
+#include "handlers/links.h"
+#include "handlers/rendered_picture.h"
+#include "handlers/shown_frame.h"
+#include "http/multipart_writer.h"
+
+struct rendered_source {
+    struct body_source source; /* first: the two are one */
+    const struct service *service;
+    const struct request *request;
+    struct rendered_parts what;
+    struct bytes boundary;
+    struct arena scratch; /* of the head under way */
+
+    const struct instance_record *record; /* of the instance under way, NULL: the next one is to be found */
+    size_t instance;
+    uint32_t frame_index;
+    unsigned made; /* parts */
+    bool ended;
+
+    struct block *block;
+    struct bytes head, body; /* what is left of them */
+};
+
+static void close_source(void *closed)
+{
+    struct rendered_source *source = closed;
+
+    instance_record_unref(source->record);
+    block_unref(source->block);
+    arena_release(&source->scratch);
+}
+
+static uint32_t frame_count(const struct rendered_source *source)
+{
+    return source->what.frames_or_null ? (uint32_t)source->what.frames_or_null->count
+                                       : frame_table_count(source->record->frames);
+}
+
+static void next_instance(struct rendered_source *source)
+{
+    instance_record_unref(source->record);
+    source->record = NULL;
+    source->frame_index = 0;
+    source->instance++;
+}
+
+/* Is the record of an instance that can be rendered at hand? Passes over those that cannot. */
+static bool find_instance(struct rendered_source *source, struct error *err)
+{
+    while (!source->record && source->instance < source->what.listing->count) {
+        const struct instance_key *key = &source->what.listing->list[source->instance].key;
+
+        if (!catalog_find(source->service->catalog, key, MAY_WAIT, &source->record, err)) {
+            if (err->fault != FAULT_NOT_FOUND && err->fault != FAULT_GONE)
+                return false;
+            error_clear(err); /* deleted since it was listed */
+            source->instance++;
+        } else if (!shown_frame_is_image(source->record)) {
+            next_instance(source);
+        }
+    }
+    return true;
+}
+
+/* One bad frame is no reason to cut the others off; a server that is out of memory or of its disk is. */
+static bool may_be_left_out(enum fault fault)
+{
+    return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_NOT_FOUND ||
+           fault == FAULT_NOT_DICOM || fault == FAULT_GONE;
+}
+
+static void begin_part(struct rendered_source *source, uint32_t frame)
+{
+    const char *tail = arena_printf(&source->scratch, "/frames/%" PRIu32, frame);
+    const bool several = frame_table_count(source->record->frames) > 1 || source->what.frames_or_null;
+
+    source->body = block_bytes(source->block);
+    source->head = multipart_part_head(
+        &source->scratch, source->boundary, source->made == 0,
+        picture_format_info(source->what.format)->media_type, NULL,
+        link_to(&source->scratch, source->request->public_base, &source->record->key, several ? tail : ""),
+        source->body.size);
+    source->made++;
+}
+
+/* The next part that there is, or the tail. *ret_left_out: why the last one that was passed over was. */
+static bool advance(struct rendered_source *source, struct error *ret_left_out, struct error *err)
+{
+    block_unref(TAKE(source->block));
+    arena_release(&source->scratch);
+    while (find_instance(source, err) && source->record) {
+        const struct frame_list *frames = source->what.frames_or_null;
+
+        if (source->frame_index >= frame_count(source)) {
+            next_instance(source);
+            continue;
+        }
+        const uint32_t n = source->frame_index++, frame = frames ? frames->frames[n] : n + 1;
+        if (rendered_picture(source->service, source->record, frame, source->what.parameters,
+                             source->what.format, MAY_WAIT, &source->block, err)) {
+            begin_part(source, frame);
+            return true;
+        }
+        if (!may_be_left_out(err->fault))
+            return false;
+        log_line(LOG_WARNING, "request %" PRIu64 ": a part was left out: %s", source->request->id,
+                 err->detail);
+        *ret_left_out = *err;
+        error_clear(err);
+    }
+    if (source->record || err->fault != FAULT_NONE)
+        return false;
+    source->ended = true;
+    source->head = multipart_tail(&source->scratch, source->boundary);
+    return true;
+}
+
+static size_t hand_out(struct bytes *from, uint8_t *into, size_t capacity)
+{
+    const size_t size = from->size < capacity ? from->size : capacity;
+
+    if (size > 0)
+        memcpy(into, from->data, size);
+    *from = bytes_from(*from, size);
+    return size;
+}
+
+static bool read_source(struct body_source *body, void *into, size_t capacity, enum patience patience,
+                        size_t *ret_size, struct error *err)
+{
+    struct rendered_source *source = (struct rendered_source *)body;
+    struct error left_out = { 0 };
+    size_t total = 0;
+
+    while (total < capacity) {
+        total += hand_out(&source->head, (uint8_t *)into + total, capacity - total);
+        total += hand_out(&source->body, (uint8_t *)into + total, capacity - total);
+        if (source->head.size > 0 || source->body.size > 0 || source->ended)
+            break;
+        if (total > 0) /* the next picture is another job */
+            break;
+        if (patience == MUST_NOT_WAIT)
+            return error_set(err, FAULT_WOULD_WAIT, "rendering a part");
+        if (!advance(source, &left_out, err))
+            return error_while(err, "part %u", source->made + 1);
+    }
+    *ret_size = total;
+    return true;
+}
+
+bool rendered_body(const struct service *service, const struct request *request,
+                   const struct rendered_parts *parts, struct bytes boundary, struct body_source **ret,
+                   struct error *err)
+{
+    struct rendered_source *source = arena_alloc(request->arena, sizeof(*source));
+    struct error left_out = { 0 };
+
+    *source = (struct rendered_source){ .source = { .size = BODY_SIZE_UNKNOWN, .read = read_source },
+                                        .service = service,
+                                        .request = request,
+                                        .what = *parts,
+                                        .boundary = boundary };
+    arena_defer(request->arena, close_source, source);
+    if (!advance(source, &left_out, err))
+        return false;
+    if (source->ended) {
+        if (left_out.fault == FAULT_NONE)
+            return error_tell(err, FAULT_NOT_ACCEPTABLE, "Nothing here can be rendered as %s.",
+                              picture_format_info(parts->format)->media_type);
+        *err = left_out;
+        return false;
+    }
+    *ret = &source->source;
+    return true;
+}

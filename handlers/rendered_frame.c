@@ -1,0 +1,335 @@
+/* handlers/rendered_frame.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * See rendered_frame.h.
+ */
+#include "handlers/rendered_frame.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "codec/colour_profile.h"
+#include "codec/drawing.h"
+#include "codec/rendering.h"
+#include "handlers/annotation.h"
+#include "handlers/shown_frame.h"
+
+enum { STRIP_BYTES = 192 * 1024, HALVINGS_MOST = 3 };
+
+/* What one rendering works with. */
+struct work {
+    const struct service *service;
+    const struct instance_record *record;
+    const struct image_display *display;
+    struct store_reader *reader;
+    uint32_t frame;
+    struct gray_look look;
+    struct sample_rule rule;
+};
+
+static bool open_work(const struct service *service, const struct instance_record *record, uint32_t frame,
+                      struct work *ret, struct error *err)
+{
+    *ret = (struct work){ .service = service, .record = record, .frame = frame };
+    return shown_frame_check(record, frame, err) &&
+           display_cache_get(service->displays, service->store, record->generation, MAY_WAIT, &ret->display,
+                             err) &&
+           store_reader_open(service->store, record->generation, MAY_WAIT, &ret->reader, err);
+}
+
+static void close_work(struct work *work)
+{
+    image_display_unref(work->display);
+    store_reader_close(work->reader);
+}
+
+static bool is_palette(const struct work *work)
+{
+    return work->record->shape.photometric == PALETTE_COLOR && work->display->palette.red.count > 0;
+}
+
+/* Encapsulated samples come with their bits at the bottom; RLE is the stored bytes as they are (PS3.5 Annex
+ * G). */
+static unsigned high_bit_of(const struct work *work)
+{
+    const bool as_stored = frame_table_kind(work->record->frames) != FRAMES_ENCAPSULATED ||
+                           work->record->syntax == SYNTAX_RLE_LOSSLESS;
+
+    return as_stored ? work->display->high_bit : UINT32_MAX;
+}
+
+static void make_rule(struct work *work, const struct rendering_parameters *parameters)
+{
+    const struct image_display *display = work->display;
+
+    work->look = *image_display_look(display, work->frame);
+    if (parameters->has_window) {
+        work->look.has_window = true;
+        work->look.window = parameters->window;
+        work->look.voi.count = 0;
+    }
+    work->rule = (struct sample_rule){
+        .shape = work->record->shape,
+        .samples = display->samples,
+        .high_bit = high_bit_of(work),
+        .display_or_null = display,
+        .look = &work->look,
+        .prefers_lut = display->prefers_lut,
+        .palette_or_null =
+            is_palette(work) || (display->palette_is_supplement && work->record->shape.samples_per_pixel == 1)
+                ? &display->palette
+                : NULL,
+        .palette_is_supplement = !is_palette(work),
+        .inverse = display->inverse || work->record->shape.photometric == MONOCHROME1,
+        .wide = parameters->wide,
+    };
+}
+
+/* ── black and white where nothing is stored ── */
+
+static uint32_t middle_frame(const struct work *work)
+{
+    const uint32_t count = frame_table_count(work->record->frames),
+                   told = work->display->representative_frame;
+
+    return told >= 1 && told <= count ? told : count / 2 + 1 <= count ? count / 2 + 1 : count;
+}
+
+static size_t samples_of(const struct pixels *pixels)
+{
+    return (size_t)pixels->shape.rows * pixels->shape.columns;
+}
+
+static bool needs_range(const struct work *work)
+{
+    return work->rule.shape.samples_per_pixel == 1 && !work->look.has_window && work->look.voi.count == 0 &&
+           (!work->rule.palette_or_null || work->rule.palette_is_supplement);
+}
+
+/* From the frame that stands for the instance, so that all its frames are shown alike. */
+static bool find_range(struct work *work, struct error *err)
+{
+    float from, to;
+
+    if (!image_display_recall(work->display, &from, &to)) {
+        SCOPED(pixels) struct pixels pixels = { 0 };
+        struct sample_range found = { 0, 1 };
+
+        if (work->rule.shape.bits_allocated > 1) {
+            if (!shown_frame_decode(work->reader, work->record, middle_frame(work), 0, &pixels, err))
+                return false;
+            found = sample_range_of(&work->rule, block_bytes(pixels.block).data, samples_of(&pixels));
+        }
+        from = (float)found.from;
+        to = (float)found.to;
+        image_display_remember(work->display, from, to);
+    }
+    work->rule.range = (struct sample_range){ (double)from, (double)to };
+    return true;
+}
+
+/* ── from samples to a picture ── */
+
+static bool add_strips(const struct work *work, struct rendering *rendering, struct error *err)
+{
+    const struct pixel_shape *shape = &work->record->shape;
+    const uint64_t row = (uint64_t)shape->columns * shape->samples_per_pixel * shape->bits_allocated / 8;
+    const uint32_t rows = row < STRIP_BYTES ? (uint32_t)(STRIP_BYTES / row) : 1;
+    struct block *strip = NULL;
+    uint32_t at, end;
+    bool done = true;
+
+    rendering_needs(rendering, &at, &end);
+    if (!block_take((size_t)row * rows, &strip, err))
+        return false;
+    while (done && at < end) {
+        const uint32_t count = end - at < rows ? end - at : rows;
+        done = shown_frame_rows(work->reader, work->record, work->frame, at, count, block_room(strip, NULL),
+                                err);
+        if (done)
+            rendering_add(rendering, at, count, block_room(strip, NULL));
+        at += count;
+    }
+    block_unref(strip);
+    return done;
+}
+
+static bool render_plain(const struct work *work, const struct rendering_task *task, struct pixels *ret,
+                         struct error *err)
+{
+    SCOPED(rendering) struct rendering *rendering = NULL;
+
+    return rendering_new(task, &rendering, err) && add_strips(work, rendering, err) &&
+           rendering_finish(rendering, ret, err);
+}
+
+/* How often the frame may be halved and still be no smaller than what is to be made of it. */
+static unsigned halvings_for(const struct rendering_task *task)
+{
+    unsigned halvings = 0;
+
+    while (halvings < HALVINGS_MOST && task->region.width / (2u << halvings) >= task->columns &&
+           task->region.height / (2u << halvings) >= task->rows)
+        halvings++;
+    return halvings;
+}
+
+/* The shape that came out of the decoder is what the rule goes by; the region shrinks with it. */
+static bool render_decoded(struct work *work, struct rendering_task *task, struct pixels *ret,
+                           struct error *err)
+{
+    SCOPED(pixels) struct pixels pixels = { 0 };
+    SCOPED(rendering) struct rendering *rendering = NULL;
+    const struct pixel_shape *stored = &work->record->shape;
+
+    if (!shown_frame_decode(work->reader, work->record, work->frame, halvings_for(task), &pixels, err))
+        return false;
+    const double x = (double)pixels.shape.columns / stored->columns,
+                 y = (double)pixels.shape.rows / stored->rows;
+    task->region = (struct region){ task->region.x * x, task->region.y * y, task->region.width * x,
+                                    task->region.height * y };
+    work->rule.shape = pixels.shape;
+    if (!rendering_new(task, &rendering, err))
+        return false;
+    rendering_add(rendering, 0, pixels.shape.rows, block_bytes(pixels.block).data);
+    return rendering_finish(rendering, ret, err);
+}
+
+static bool render(struct work *work, const struct rendering_parameters *parameters, struct pixels *ret,
+                   struct error *err)
+{
+    const struct pixel_shape *shape = &work->record->shape;
+    struct rendering_task task = { .rule = &work->rule,
+                                   .flip_rows = parameters->flip_rows,
+                                   .flip_columns = parameters->flip_columns };
+
+    if (!rendering_parameters_fit(parameters, shape->rows, shape->columns, &task.region, &task.rows,
+                                  &task.columns, err))
+        return false;
+    make_rule(work, parameters);
+    if (needs_range(work) && !find_range(work, err))
+        return false;
+    return shown_frame_has_plain_rows(work->record) ? render_plain(work, &task, ret, err)
+                                                    : render_decoded(work, &task, ret, err);
+}
+
+bool rendered_frame_make(const struct service *service, const struct instance_record *record, uint32_t frame,
+                         const struct rendering_parameters *parameters, struct pixels *ret, struct error *err)
+{
+    struct work work;
+    const bool done = open_work(service, record, frame, &work, err) && render(&work, parameters, ret, err);
+
+    close_work(&work);
+    return done || error_while(err, "rendering frame %" PRIu32, frame);
+}
+
+bool rendered_frame_representative(const struct service *service, const struct instance_record *record,
+                                   uint32_t *ret, struct error *err)
+{
+    struct work work;
+    const bool done = open_work(service, record, 1, &work, err);
+
+    if (done)
+        *ret = middle_frame(&work);
+    close_work(&work);
+    return done;
+}
+
+/* ── what is drawn on it, and how it is written ── */
+
+/* By option, not by default: REN-59. Each pixel of the picture looks for the overlay's bit above its middle.
+ */
+static bool overlay_bit(const struct overlay *overlay, uint32_t frame, int64_t row, int64_t column)
+{
+    const int64_t r = row - (overlay->row - 1), c = column - (overlay->column - 1);
+    const uint32_t n = overlay->frames > 1 ? frame - overlay->first_frame : 0;
+
+    if (overlay->in_pixels || r < 0 || c < 0 || r >= overlay->rows || c >= overlay->columns)
+        return false;
+    if (overlay->frames > 1 && (frame < overlay->first_frame || n >= overlay->frames))
+        return false;
+    const uint64_t bit = ((uint64_t)n * overlay->rows + (uint64_t)r) * overlay->columns + (uint64_t)c;
+    return overlay->bits.data[bit / 8] >> (bit % 8) & 1;
+}
+
+static void draw_overlays(const struct work *work, const struct rendering_parameters *parameters,
+                          const struct region *region, const struct pixels *picture)
+{
+    static const struct colour white = { 255, 255, 255 };
+    const double x = region->width / picture->shape.columns, y = region->height / picture->shape.rows;
+
+    for (size_t i = 0; i < work->display->overlay_count; i++)
+        for (uint32_t r = 0; r < picture->shape.rows; r++)
+            for (uint32_t c = 0; c < picture->shape.columns; c++) {
+                const uint32_t seen_r = parameters->flip_rows ? picture->shape.rows - 1 - r : r;
+                const uint32_t seen_c = parameters->flip_columns ? picture->shape.columns - 1 - c : c;
+                if (overlay_bit(&work->display->overlays[i], work->frame,
+                                (int64_t)(region->y + (seen_r + 0.5) * y),
+                                (int64_t)(region->x + (seen_c + 0.5) * x)))
+                    draw_dot(picture, (int)c, (int)r, white);
+            }
+}
+
+static bool apply_profile(const struct work *work, const struct rendering_parameters *parameters,
+                          struct pixels *picture, struct buffer *profile, struct error *err)
+{
+    static const enum colour_space spaces[] = { [ICC_YES] = COLOURS_AS_THEY_ARE,
+                                                [ICC_SRGB] = COLOURS_SRGB,
+                                                [ICC_ADOBERGB] = COLOURS_ADOBE_RGB,
+                                                [ICC_ROMMRGB] = COLOURS_ROMM_RGB };
+
+    if (parameters->icc == ICC_ABSENT || parameters->icc == ICC_NO || picture->shape.bits_allocated != 8)
+        return true;
+    return colour_profile_apply(picture, work->display->icc_profile, spaces[parameters->icc], profile, err);
+}
+
+/* All that is drawn, and the profile that goes with the colours. */
+static bool draw_on(const struct work *work, const struct rendering_parameters *parameters,
+                    struct pixels *picture, struct buffer *profile, struct error *err)
+{
+    struct region region;
+    uint32_t rows, columns;
+
+    if (parameters->overlays &&
+        rendering_parameters_fit(parameters, work->record->shape.rows, work->record->shape.columns, &region,
+                                 &rows, &columns, err))
+        draw_overlays(work, parameters, &region, picture);
+    return apply_profile(work, parameters, picture, profile, err) &&
+           annotation_draw(work->service, work->record, work->frame, parameters, picture, err);
+}
+
+bool rendered_frame_annotated(const struct service *service, const struct instance_record *record,
+                              uint32_t frame, const struct rendering_parameters *parameters,
+                              struct pixels *ret, struct error *err)
+{
+    struct rendering_parameters narrowed = *parameters;
+    SCOPED(buffer) struct buffer profile;
+    struct work work;
+
+    buffer_init(&profile, IMAGE_DISPLAY_CEILING);
+    narrowed.wide = false;
+    const bool done = open_work(service, record, frame, &work, err) && render(&work, &narrowed, ret, err) &&
+                      draw_on(&work, &narrowed, ret, &profile, err);
+    close_work(&work);
+    return done || error_while(err, "rendering frame %" PRIu32, frame);
+}
+
+bool rendered_frame_write(const struct service *service, const struct instance_record *record, uint32_t frame,
+                          const struct rendering_parameters *parameters, enum picture_format format,
+                          struct block **ret, struct error *err)
+{
+    struct rendering_parameters narrowed = *parameters;
+    SCOPED(pixels) struct pixels picture = { 0 };
+    SCOPED(buffer) struct buffer profile;
+    struct work work;
+
+    buffer_init(&profile, IMAGE_DISPLAY_CEILING);
+    narrowed.wide = parameters->wide && format == PICTURE_PNG;
+    bool done = open_work(service, record, frame, &work, err) && render(&work, &narrowed, &picture, err) &&
+                draw_on(&work, &narrowed, &picture, &profile, err);
+    const struct picture_wish wish = { .quality = parameters->quality,
+                                       .icc_profile = buffer_bytes(&profile) };
+    done = done && picture_write(format, &picture, &wish, ret, err);
+    close_work(&work);
+    return done || error_while(err, "rendering frame %" PRIu32, frame);
+}

@@ -1,0 +1,263 @@
+/* handlers/wado_rs_rendered.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * GET .../rendered of a study, a series, an instance or frames: PS3.18 10.4.1.1.3. Pictures for images, text
+ * for documents (rendered_document.c), the stream itself for a video. One frame is one job of a worker; from
+ * the cache it does not wait.
+ */
+#include <inttypes.h>
+
+#include "handlers/held.h"
+#include "handlers/links.h"
+#include "handlers/rendered_body.h"
+#include "handlers/rendered_choice.h"
+#include "handlers/rendered_document.h"
+#include "handlers/rendered_picture.h"
+#include "handlers/representation.h"
+#include "handlers/shown_frame.h"
+#include "handlers/transactions.h"
+#include "http/multipart_writer.h"
+
+/* What all the forms of an answer need. */
+struct rendered {
+    const struct service *service;
+    const struct request *request;
+    struct response *response;
+    const struct instance_record *record;
+    struct rendering_parameters parameters;
+    struct accept accept;
+};
+
+/* A profile that the format cannot carry is refused, not left out (REN-32). */
+static bool check_profile(const struct rendered *what, enum picture_format format, struct error *err)
+{
+    if (what->parameters.icc == ICC_ABSENT || what->parameters.icc == ICC_NO ||
+        picture_format_info(format)->holds_profile)
+        return true;
+    return error_tell(err, FAULT_MALFORMED, "The query parameter \"iccprofile\" does not go with %s.",
+                      picture_format_info(format)->media_type);
+}
+
+static const char *etag_of(const struct rendered *what, const char *tail, bool multipart,
+                           const char *content_type)
+{
+    const char *named =
+        link_to(what->request->arena, what->request->public_base, &what->record->key,
+                arena_printf(what->request->arena, "%s?%s", tail,
+                             rendering_parameters_name(&what->parameters, what->request->arena)));
+
+    return representation_etag(what->request, what->record, named, multipart, content_type);
+}
+
+/* A block as the whole body. */
+static bool send_block(const struct rendered *what, const struct representation *how, struct block *taken,
+                       struct error *err)
+{
+    return representation_send(what->request, how, body_of_block(what->request->arena, taken), what->response,
+                               err);
+}
+
+static bool answer_alone(const struct rendered *what, uint32_t frame, enum picture_format format,
+                         bool several, struct error *err)
+{
+    struct arena *arena = what->request->arena;
+    const char *tail = arena_printf(arena, "/frames/%" PRIu32, frame);
+    const char *type = picture_format_info(format)->media_type;
+    struct block *picture = NULL;
+    const struct representation how = {
+        .content_type = type,
+        .location = link_to(arena, what->request->public_base, &what->record->key, several ? tail : ""),
+        .etag = etag_of(what, tail, false, type),
+        .freshness = freshness_of_instances(what->service),
+    };
+
+    if (representation_is_held(what->request, &how, what->response))
+        return true;
+    return rendered_picture(what->service, what->record, frame, &what->parameters, format,
+                            what->request->patience, &picture, err) &&
+           send_block(what, &how, picture, err);
+}
+
+static bool answer_animated(const struct rendered *what, const struct frame_list *frames, const char *tail,
+                            struct error *err)
+{
+    struct block *picture = NULL;
+    const struct representation how = {
+        .content_type = "image/gif",
+        .location = link_to(what->request->arena, what->request->public_base, &what->record->key, tail),
+        .etag = etag_of(what, tail, false, "image/gif animated"),
+        .freshness = freshness_of_instances(what->service),
+    };
+
+    if (representation_is_held(what->request, &how, what->response))
+        return true;
+    return rendered_animation(what->service, what->record, frames->frames, frames->count, &what->parameters,
+                              what->request->patience, &picture, err) &&
+           send_block(what, &how, picture, err);
+}
+
+static bool answer_parts(const struct rendered *what, const struct catalog_listing *listing,
+                         const struct frame_list *frames_or_null, enum picture_format format,
+                         const char *etag, enum freshness freshness, struct error *err)
+{
+    struct arena *arena = what->request->arena;
+    struct rendered_parts *parts = arena_alloc(arena, sizeof(*parts));
+    struct rendering_parameters *parameters = arena_alloc(arena, sizeof(*parameters));
+    const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
+    const struct representation how = {
+        .content_type =
+            multipart_content_type(arena, boundary, picture_format_info(format)->media_type, NULL),
+        .etag = etag,
+        .freshness = freshness,
+    };
+    struct body_source *body = NULL;
+
+    *parameters = what->parameters;
+    *parts = (struct rendered_parts){ listing, frames_or_null, parameters, format };
+    if (representation_is_held(what->request, &how, what->response))
+        return true;
+    if (what->request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "rendering parts");
+    return rendered_body(what->service, what->request, parts, boundary, &body, err) &&
+           representation_send(what->request, &how, body, what->response, err);
+}
+
+/* The one instance as a listing, for answer_parts. */
+static const struct catalog_listing *listing_of_one(const struct rendered *what)
+{
+    struct catalog_listing *listing = arena_alloc(what->request->arena, sizeof(*listing));
+
+    listing->list = arena_alloc(what->request->arena, sizeof(*listing->list));
+    listing->list[0] =
+        (struct listed_instance){ .key = what->record->key, .generation = what->record->generation };
+    listing->count = 1;
+    return listing;
+}
+
+static bool can_animate(const struct rendered *what, size_t frames)
+{
+    const struct pixel_shape *shape = &what->record->shape;
+
+    return frames <=
+           what->service->limits->animation_ceiling_pixels / ((uint64_t)shape->rows * shape->columns + 1);
+}
+
+static bool answer_frames(struct rendered *what, const struct frame_list *frames, enum rendered_extent extent,
+                          const char *tail, struct error *err)
+{
+    struct rendered_choice choice = { 0 };
+    uint32_t frame = frames->frames[0];
+
+    if (!rendered_choose(what->request, &what->accept, extent, can_animate(what, frames->count), &choice,
+                         err) ||
+        !check_profile(what, choice.format, err))
+        return false;
+    switch (choice.form) {
+    case RENDERED_ALONE:
+        return answer_alone(what, frame, choice.format, extent != EXTENT_INSTANCE && tail[0], err);
+    case RENDERED_ANIMATED:
+        return answer_animated(what, frames, tail, err);
+    case RENDERED_PARTS:
+        return answer_parts(what, listing_of_one(what), frames, choice.format,
+                            etag_of(what, tail, true, picture_format_info(choice.format)->media_type),
+                            freshness_of_instances(what->service), err);
+    case RENDERED_REPRESENTATIVE:
+        break;
+    }
+    if (what->request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "choosing a frame");
+    return rendered_frame_representative(what->service, what->record, &frame, err) &&
+           answer_alone(what, frame, choice.format, true, err);
+}
+
+static bool begin(const struct service *service, const struct request *request, struct response *response,
+                  struct instance_key *ret_key, struct rendered *ret, struct error *err)
+{
+    *ret = (struct rendered){ .service = service, .request = request, .response = response };
+    if (!instance_key_parse(request->params, ret_key, err) ||
+        !rendering_parameters_read(request, service->limits->viewport_ceiling, &ret->parameters, err) ||
+        !rendered_accept_read(request, &ret->accept, err))
+        return false;
+    if (ret->parameters.quality == 0)
+        ret->parameters.quality = service->limits->rendered_quality;
+    rendering_parameters_warn(&ret->parameters, request, response);
+    return true;
+}
+
+static bool find_record(struct rendered *what, const struct instance_key *key, struct error *err)
+{
+    if (!catalog_find(what->service->catalog, key, what->request->patience, &what->record, err))
+        return false;
+    held_record(what->request->arena, what->record);
+    return true;
+}
+
+bool wado_rs_rendered_frames(const struct service *service, const struct request *request,
+                             struct response *response, struct error *err)
+{
+    struct frame_list *wanted =
+        arena_alloc(request->arena, sizeof(*wanted)); /* the body goes on reading it */
+    struct instance_key key;
+    struct rendered what;
+
+    if (!begin(service, request, response, &key, &what, err) ||
+        !frame_list_parse(request->params[3], service->limits->frame_list_ceiling, request->arena, wanted,
+                          err) ||
+        !find_record(&what, &key, err))
+        return false;
+    for (size_t i = 0; i < wanted->count; i++)
+        if (!shown_frame_check(what.record, wanted->frames[i], err))
+            return false;
+    return answer_frames(&what, wanted, wanted->count == 1 ? EXTENT_ONE_FRAME : EXTENT_FRAMES,
+                         arena_printf(request->arena, "/frames/%.*s", BYTES_ARG(request->params[3])), err);
+}
+
+bool wado_rs_rendered_instance(const struct service *service, const struct request *request,
+                               struct response *response, struct error *err)
+{
+    struct instance_key key;
+    struct rendered what;
+
+    if (!begin(service, request, response, &key, &what, err) || !find_record(&what, &key, err))
+        return false;
+    if (rendered_document_kind(what.record) != DOCUMENT_NONE)
+        return rendered_document(service, request, what.record, &what.accept, response, err);
+    if (!what.record->frames && what.record->shape.rows == 0)
+        return error_tell(err, FAULT_NOT_ACCEPTABLE, "Instances of this SOP class cannot be rendered.");
+    if (!shown_frame_check(what.record, 1, err))
+        return false;
+
+    const uint32_t count = frame_table_count(what.record->frames);
+    struct frame_list *all = arena_alloc(request->arena, sizeof(*all));
+    all->frames = arena_array(request->arena, count, sizeof(*all->frames));
+    all->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        all->frames[i] = i + 1;
+    return answer_frames(&what, all, count == 1 ? EXTENT_ONE_FRAME : EXTENT_INSTANCE, "", err);
+}
+
+bool wado_rs_rendered(const struct service *service, const struct request *request, struct response *response,
+                      struct error *err)
+{
+    struct catalog_listing *listing = NULL;
+    struct rendered_choice choice = { 0 };
+    struct instance_key key;
+    struct rendered what;
+
+    if (!begin(service, request, response, &key, &what, err) ||
+        !rendered_choose(request, &what.accept, EXTENT_COLLECTION, false, &choice, err) ||
+        !check_profile(&what, choice.format, err))
+        return false;
+    if (request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "listing instances");
+    if (!catalog_list(service->catalog, &key, &listing, err))
+        return false;
+    held_listing(request->arena, listing);
+
+    const char *location = link_to(request->arena, request->public_base, &key,
+                                   arena_printf(request->arena, "/rendered?%s",
+                                                rendering_parameters_name(&what.parameters, request->arena)));
+    const char *etag = representation_etag_of_listing(request, listing, location,
+                                                      picture_format_info(choice.format)->media_type);
+    return answer_parts(&what, listing, NULL, choice.format, etag, FRESH_IF_ASKED, err);
+}
