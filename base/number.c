@@ -34,9 +34,11 @@ bool number_parse_signed(struct bytes text, int64_t least, int64_t most, int64_t
     const bool sign = negative || (text.size > 0 && text.data[0] == '+');
     uint64_t magnitude;
 
-    if (!number_parse(bytes_from(text, sign ? 1 : 0), 0, (uint64_t)INT64_MAX, &magnitude))
+    if (!number_parse(bytes_from(text, sign ? 1 : 0), 0, (uint64_t)INT64_MAX + negative, &magnitude))
         return false;
-    const int64_t value = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+    /* The least has no positive twin. */
+    const int64_t value =
+        negative ? -(int64_t)(magnitude - (magnitude != 0)) - (magnitude != 0) : (int64_t)magnitude;
     if (value < least || value > most)
         return false;
     *ret = value;

@@ -10,7 +10,7 @@ check() {
     if [[ -z $2 ]]; then passed=$((passed + 1)); echo "PASS $1"; else failed=$((failed + 1)); echo "FAIL $1: $2"; fi
 }
 
-listed=$(grep -oE 'install -y .*' docker/install_run_deps.sh)
+mapfile -t listed < <(grep -oE '^    [a-z0-9.+-]+' docker/install_run_deps.sh | tr -d ' ')
 missing=
 while read -r library; do
     path=$(readlink -f "$library")
@@ -20,9 +20,9 @@ while read -r library; do
     libc6 | libgcc-s1 | libstdc++6 | "") continue ;;
     esac
     # Named itself, or wanted by one that is.
-    grep -qw -- "$package" <<<"$listed" && continue
+    printf '%s\n' "${listed[@]}" | grep -qx -- "$package" && continue
     apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
-        $(sed 's/.*--no-install-recommends//' <<<"$listed") 2>/dev/null | grep -qE "^ *(Depends: )?$package$" || missing+=" $package"
+        "${listed[@]}" 2>/dev/null | grep -qE "^ *(Depends: )?$package$" || missing+=" $package"
 done < <(objdump -p "$binary" | awk '/NEEDED/ {print $2}' | while read -r name; do ldd "$binary" | awk -v n="$name" '$1 == n {print $3}'; done)
 check every_library_is_in_the_image "$missing"
 

@@ -4,14 +4,72 @@
 # The Dockerfile, ./run, ./test and .ci/run all call this one, so the lists stand here only.
 set -euo pipefail
 
-build=(build-essential cmake ninja-build pkg-config libmicrohttpd-dev libnghttp2-dev libgnutls28-dev libcurl4-gnutls-dev libdcmtk-dev libcharls-dev
-       libopenjp2-7-dev libopenjph-dev libjxl-dev libjpeg62-turbo-dev libjansson-dev libsqlite3-dev libinih-dev zlib1g-dev
-       libzstd-dev libpng-dev libgif-dev libwebp-dev liblcms2-dev libfreetype-dev fonts-dejavu-core)
-test=(curl openssl gnutls-bin nghttp2-client dcmtk python3 python3-pydicom python3-numpy clang-format-14)
-fuzz=(clang-14 libclang-rt-14-dev)
-bench=(nginx-light nghttp2-client orthanc orthanc-dicomweb python3 openssl curl)
+build=(
+    build-essential
+    cmake
+    ninja-build
+    pkg-config
+    libmicrohttpd-dev
+    libnghttp2-dev
+    libgnutls28-dev
+    libcurl4-gnutls-dev
+    libdcmtk-dev
+    libcharls-dev
+    libopenjp2-7-dev
+    libopenjph-dev
+    libjxl-dev
+    libjpeg62-turbo-dev
+    libjansson-dev
+    libsqlite3-dev
+    libinih-dev
+    zlib1g-dev
+    libexpat1-dev
+    libzstd-dev
+    libpng-dev
+    libgif-dev
+    libwebp-dev
+    liblcms2-dev
+    libfreetype-dev
+    fonts-dejavu-core
+)
+test=(
+    curl
+    openssl
+    gnutls-bin
+    nghttp2-client
+    dcmtk
+    python3
+    python3-pydicom
+    python3-numpy
+    python3-pil
+    clang-format-14
+)
+fuzz=(
+    clang-14
+    libclang-rt-14-dev
+)
+bench=(
+    nginx-light
+    nghttp2-client
+    orthanc
+    orthanc-dicomweb
+    python3
+    openssl
+    curl
+)
 
-image=(buildah podman runc debootstrap iproute2 util-linux curl python3 python3-pydicom python3-numpy)
+image=(
+    buildah
+    podman
+    runc
+    debootstrap
+    iproute2
+    util-linux
+    curl
+    python3
+    python3-pydicom
+    python3-numpy
+)
 
 wanted=()
 for group in "${@:-build}"; do

@@ -20,7 +20,9 @@ struct limits {
     uint32_t frame_list_ceiling; /* frames in one request */
     uint32_t batch_instances;
     uint64_t batch_bytes;
-    uint64_t answer_ceiling_bytes; /* of one search answer in memory */
+    uint64_t answer_ceiling_bytes;   /* of one search answer in memory */
+    uint64_t metadata_ceiling_bytes; /* JSON or XML metadata of one store */
+    uint32_t expansion_ceiling;      /* decoded bytes of a request body for one of its coded ones */
     enum duplicate_policy duplicates;
     struct json_limits json;
     bool unknown_matches;

@@ -12,20 +12,24 @@
 
 #include "base/number.h"
 #include "handlers/offer.h"
+#include "handlers/stow_rs_metadata.h"
 #include "handlers/stow_rs_report.h"
 #include "handlers/transactions.h"
+#include "http/content_decoder.h"
 #include "http/media_type.h"
 #include "http/multipart_reader.h"
 #include "storage/intake.h"
 
-static const char ACCEPTED_TYPES[] =
-    "Accepted: multipart/related; type=\"application/dicom\", and application/dicom.";
+static const char ACCEPTED_TYPES[] = "Accepted: multipart/related with type application/dicom, "
+                                     "application/dicom+json or application/dicom+xml; "
+                                     "application/dicom.";
 
 struct stow_sink {
     struct body_sink sink; /* first: the two are one */
     struct service service;
     struct uid study;                /* text[0] == 0: any */
     struct multipart_reader *reader; /* NULL: the body is one file */
+    struct stow_metadata *metadata;  /* NULL: the parts are files */
     struct intake *intake;           /* opened with the first byte: that may wait */
     const char *answer_type;
     uint64_t received; /* bytes of the body */
@@ -67,7 +71,8 @@ static bool part_begin(void *context, const struct fields *headers, struct error
     const struct field *length = fields_find(headers, "content-length");
     struct error refused = { 0 };
 
-    (void)err;
+    if (stow->metadata)
+        return stow_metadata_part_begin(stow->metadata, headers, err);
     stow->in_instance = false;
     stow->part_received = 0;
     stow->part_promised = BODY_SIZE_UNKNOWN;
@@ -89,7 +94,8 @@ static bool part_bytes(void *context, struct bytes chunk, struct error *err)
 {
     struct stow_sink *stow = context;
 
-    (void)err;
+    if (stow->metadata)
+        return stow_metadata_part_bytes(stow->metadata, chunk, err);
     stow->part_received += chunk.size;
     if (stow->in_instance)
         intake_write(stow->intake, chunk);
@@ -101,7 +107,8 @@ static bool part_end(void *context, struct error *err)
     struct stow_sink *stow = context;
     struct error wrong = { 0 };
 
-    (void)err;
+    if (stow->metadata)
+        return stow_metadata_part_end(stow->metadata, err);
     if (stow->in_instance && stow->part_promised != BODY_SIZE_UNKNOWN &&
         stow->part_promised != stow->part_received) {
         error_tell(&wrong, FAULT_MALFORMED, "The part's Content-Length is not its length."); /* STO-11 */
@@ -143,7 +150,8 @@ static bool message_is_broken(struct stow_sink *stow, const struct error *why, s
     else if (stow->intake && intake_count(stow->intake) > 0)
         intake_refuse_instance(stow->intake, why);
     stow->in_instance = false;
-    if (stow->intake && intake_count(stow->intake) > 1)
+    /* Of metadata and bulk data nothing is an instance before all of it is there. */
+    if (!stow->metadata && stow->intake && intake_count(stow->intake) > 1)
         return true;
     *err = *why;
     return false;
@@ -185,7 +193,7 @@ static bool stow_end(struct body_sink *sink, struct error *err)
         return message_is_broken(stow, &why, err);
     if (multipart_reader_parts(stow->reader) == 0)
         return error_tell(err, FAULT_MALFORMED, "The multipart body has no parts.");
-    return true;
+    return !stow->metadata || stow_metadata_finish(stow->metadata, stow->intake, err);
 }
 
 static void stow_close(void *closed)
@@ -198,24 +206,47 @@ static void stow_close(void *closed)
 
 /* ── the transaction ── */
 
-/* multipart/related of application/dicom, or one file alone (STO-01 to STO-05). */
-static bool read_content_type(const struct request *request, struct stow_sink *stow, struct error *err)
+/* What the parts of multipart/related are: files, or metadata and bulk data. */
+static bool read_inner_type(const struct service *service, const struct request *request, struct bytes inner,
+                            struct stow_sink *stow, struct error *err)
+{
+    struct media_type type;
+    struct error ignored = { 0 };
+
+    if (!inner.data)
+        return true;
+    if (!media_type_parse(bytes_trim(inner), request->arena, &type, &ignored))
+        return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "%s", ACCEPTED_TYPES);
+    if (media_type_is(&type, "application/dicom"))
+        return true;
+    if (media_type_is(&type, "application/octet-stream"))
+        return error_tell(err, FAULT_MALFORMED,
+                          "Bulk data alone are no instances: their metadata are missing.");
+    const bool is_xml = media_type_is(&type, "application/dicom+xml");
+    if (!is_xml && !media_type_is(&type, "application/dicom+json"))
+        return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "%s", ACCEPTED_TYPES);
+    stow->metadata = stow_metadata_new(service, request, is_xml);
+    return true;
+}
+
+/* multipart/related, or one file alone (STO-01 to STO-05). */
+static bool read_content_type(const struct service *service, const struct request *request,
+                              struct stow_sink *stow, struct error *err)
 {
     const struct bytes header = request_header(request, "content-type");
     struct media_type type;
-    struct bytes inner;
     struct error ignored = { 0 };
 
     if (!header.data || !media_type_parse(header, request->arena, &type, &ignored))
         return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "%s", ACCEPTED_TYPES);
     if (media_type_is(&type, "application/dicom"))
         return true;
-    inner = media_type_parameter(&type, "type");
-    if (!media_type_is(&type, "multipart/related") ||
-        (inner.data && !bytes_equal_nocase(bytes_trim(inner), bytes_of_text("application/dicom"))))
+    if (!media_type_is(&type, "multipart/related"))
         return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "%s", ACCEPTED_TYPES);
 
     const struct bytes boundary = media_type_parameter(&type, "boundary");
+    if (!read_inner_type(service, request, media_type_parameter(&type, "type"), stow, err))
+        return false;
     if (!boundary.data)
         return error_tell(err, FAULT_MALFORMED, "multipart/related needs a boundary.");
     return multipart_reader_new(boundary, &part_events, stow, request->arena, &stow->reader, err);
@@ -233,24 +264,21 @@ bool stow_rs_receive(const struct service *service, const struct request *reques
     if (request->params[0].data && !uid_parse(request->params[0], &stow->study, err))
         return false;
     /* Whether the answer can be given is decided before anything is stored (STO-47). */
-    if (!read_content_type(request, stow, err) || !offer_json(request, &stow->answer_type, err))
+    if (!read_content_type(service, request, stow, err) || !offer_json(request, &stow->answer_type, err))
         return false;
-    if (coding.size > 0 && !bytes_equal_nocase(coding, bytes_of_text("identity")))
-        return error_tell(err, FAULT_UNSUPPORTED_MEDIA, "No Content-Encoding is decoded here.");
     if (request->content_length != BODY_SIZE_UNKNOWN &&
         request->content_length > service->limits->request_ceiling_bytes)
         return error_tell(err, FAULT_TOO_LARGE, "A request body may have %" PRIu64 " bytes.",
                           service->limits->request_ceiling_bytes);
 
     arena_defer(request->arena, stow_close, stow);
-    *ret = &stow->sink;
-    return true;
+    return content_decoder(coding, &stow->sink, service->limits->expansion_ceiling, request->arena, ret, err);
 }
 
 bool stow_rs_answer(const struct service *service, const struct request *request, struct response *response,
                     struct error *err)
 {
-    struct stow_sink *stow = (struct stow_sink *)request->body;
+    struct stow_sink *stow = (struct stow_sink *)content_decoder_inner(request->body);
 
     if (!stow || !stow->intake)
         return error_tell(err, FAULT_MALFORMED, "The body is empty.");

@@ -59,7 +59,9 @@ static int status_of(const struct tally *tally)
     return tally->failed || tally->warned ? 202 : 200;
 }
 
-/* UIDs and the public base need no escaping: digits, dots, and a checked setting. */
+/* Failures carry the sentence that names the attribute as Error Comment (0000,0902) in Failed Attributes
+ * Sequence (0074,1048): the standard has no place for it, and a large cloud's clients look there. UIDs and
+ * the public base need no escaping: digits, dots, and a checked setting. */
 static void write_item(struct buffer *into, const char *base, enum list list,
                        const struct intake_outcome *outcome)
 {
@@ -81,6 +83,12 @@ static void write_item(struct buffer *into, const char *base, enum list list,
     if (list != LIST_STORED || reason)
         buffer_printf(into, "%s\"%s\":{\"vr\":\"US\",\"Value\":[%u]}", list == LIST_OTHER ? "" : ",",
                       list == LIST_STORED ? "00081196" : "00081197", reason);
+    if (list != LIST_STORED && outcome->error.told[0]) {
+        buffer_append_text(
+            into, ",\"00741048\":{\"vr\":\"SQ\",\"Value\":[{\"00000902\":{\"vr\":\"LO\",\"Value\":[");
+        buffer_append_json_string(into, bytes_of_text(outcome->error.told));
+        buffer_append_text(into, "]}}]}");
+    }
     buffer_append_byte(into, '}');
     arena_release(&scratch);
 }

@@ -10,6 +10,7 @@
 #include "base/attributes.h"
 #include "base/buffer.h"
 #include "http/accept.h"
+#include "http/content_decoder.h"
 
 enum { RETRY_AFTER_S = 5, PROBLEM_CEILING_BYTES = 4096 };
 
@@ -69,4 +70,6 @@ void problem_response(const struct request *request, const struct error *err, st
     response_header(response, request->arena, "Cache-Control", "no-store");
     if (info->http_status == 503)
         response_header(response, request->arena, "Retry-After", "%d", RETRY_AFTER_S);
+    if (info->http_status == 415 && request_header(request, "content-encoding").data) /* RFC 9110 15.5.16 */
+        response_header(response, request->arena, "Accept-Encoding", "%s", content_codings);
 }

@@ -82,6 +82,8 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .batch_instances = (uint32_t)settings->batch_instances,
             .batch_bytes = settings->batch_bytes,
             .answer_ceiling_bytes = settings->answer_ceiling,
+            .metadata_ceiling_bytes = settings->metadata_ceiling,
+            .expansion_ceiling = (uint32_t)settings->expansion_ceiling,
             .duplicates = house_duplicates(settings),
             .json = house_json_limits(settings),
             .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,

@@ -175,6 +175,7 @@ static void shake_hands(struct h2_connection *connection)
     }
     connection->phase = H2_OPEN;
     connection->since_ms = connection->loop->now_ms;
+    pace_restart(&connection->pace, 0, connection->loop->now_ms);
     if (connection->loop->draining)
         h2_connection_drain(connection);
 }

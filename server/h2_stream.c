@@ -60,6 +60,7 @@ struct h2_stream *h2_stream_new(struct h2_connection *connection, int32_t id)
     stream->id = id;
     stream->exchange = dispatcher_exchange(connection->loop->options.dispatcher, &h2_stream_kind, stream);
     stream->exchange->peer = connection->tls ? tls_session_peer(connection->tls) : NULL;
+    pace_restart(&stream->pace, 0, connection->loop->now_ms);
     stream->next = connection->streams;
     if (stream->next)
         stream->next->previous = stream;

@@ -25,9 +25,6 @@ _Static_assert((int)STORE_DIGEST_BYTES == (int)DIGEST_BYTES, "the store's digest
 
 enum { TAKEN_PIECE_BYTES = 256 * 1024 };
 
-/* How much may be written before the volume's free space is looked at again. */
-static const uint64_t free_space_every_bytes = (uint64_t)16 << 20;
-
 struct store_draft {
     struct store *store;
     uint64_t generation, size, look_at_space_from;
@@ -39,7 +36,7 @@ struct store_draft {
     char path[];
 };
 
-static bool check_free_space(const struct store *store, struct error *err)
+bool store_check_free_space(const struct store *store, struct error *err)
 {
     struct statvfs about;
 
@@ -61,7 +58,7 @@ static bool draft_new(struct store *store, struct store_draft **ret, struct erro
     const size_t path_size = strlen(store->root) + sizeof "/drafts/" + DRAFT_NAME_SIZE;
 
     open_files_close_unlinked(store->open_files);
-    if (!check_free_space(store, err))
+    if (!store_check_free_space(store, err))
         return false;
     struct store_draft *draft = calloc(1, sizeof *draft + path_size);
     if (!draft)
@@ -69,7 +66,7 @@ static bool draft_new(struct store *store, struct store_draft **ret, struct erro
     draft->store = store;
     draft->fd = -1;
     draft->generation = atomic_fetch_add(&store->next_generation, 1);
-    draft->look_at_space_from = free_space_every_bytes;
+    draft->look_at_space_from = FREE_SPACE_EVERY_BYTES;
     draft_name(draft->generation, name);
     snprintf(draft->path, path_size, "%s/drafts/%s", store->root, name);
     *ret = draft;
@@ -109,9 +106,9 @@ bool store_draft_append(struct store_draft *draft, struct bytes chunk, struct er
 {
     assert(draft->hashing && !draft->broken && !draft->ended);
     if (draft->size >= draft->look_at_space_from) {
-        if (!check_free_space(draft->store, err))
+        if (!store_check_free_space(draft->store, err))
             return false;
-        draft->look_at_space_from = draft->size + free_space_every_bytes;
+        draft->look_at_space_from = draft->size + FREE_SPACE_EVERY_BYTES;
     }
     if (!file_write(draft->fd, chunk, err)) {
         draft->broken = true;

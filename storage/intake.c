@@ -1,9 +1,8 @@
 /* storage/intake.c
  * SPDX-License-Identifier: Apache-2.0
  *
- *   begin ─► write... ─► end: described, study checked ─► queue ─┬─► batch: store_place ─► catalog_add ─►
- * drafts go │                   │                                      │ └── draft ──────────┴─ fails:
- * outcome, draft goes          └─ full by count, bytes or memory, or intake_commit
+ *   begin ─► write… ─► end: described, study checked ─► queue ─┬─► store_place ─► catalog_add ─► drafts go
+ *     └─ draft ──────────┴─ fails: outcome, draft goes           └─ full by count, bytes, memory; or commit
  *
  * What waits in the queue is small: its bytes are on the disk, its JSON and its values are cut to size.
  */
@@ -40,7 +39,10 @@ struct intake {
     bool under_way;            /* between begin and end */
     struct error failure;      /* of the instance under way; NONE: none yet */
     struct store_draft *draft; /* of the instance under way; NULL once it failed */
-    uint8_t *gathered;         /* GATHER_BYTES, once needed */
+    struct instance_key named; /* of the instance under way, as far as the caller told */
+    struct uid named_class;
+    uint16_t warned;
+    uint8_t *gathered; /* GATHER_BYTES, once needed */
     size_t gathered_size;
     struct arena scratch; /* while one instance is described */
     struct queued *queue;
@@ -246,8 +248,24 @@ bool intake_begin_instance(struct intake *intake, struct error *err)
         return error_while(err, "beginning an instance");
     intake->under_way = true;
     intake->gathered_size = 0;
+    memset(&intake->named, 0, sizeof intake->named);
+    memset(&intake->named_class, 0, sizeof intake->named_class);
+    intake->warned = 0;
     error_clear(&intake->failure);
     return true;
+}
+
+void intake_name_instance(struct intake *intake, const struct instance_key *key, const struct uid *sop_class)
+{
+    assert(intake->under_way);
+    intake->named = *key;
+    intake->named_class = *sop_class;
+}
+
+void intake_warn_instance(struct intake *intake, uint16_t warning_reason)
+{
+    assert(intake->under_way);
+    intake->warned = warning_reason;
 }
 
 static void fail_instance(struct intake *intake, const struct error *why)
@@ -339,10 +357,14 @@ static bool enqueue(struct intake *intake, struct instance_key *key, struct uid 
     const struct arena_mark mark = arena_mark(&intake->scratch);
     const bool described = describe(intake, queued, &memory, err);
     arena_rewind(&intake->scratch, mark);
-    *key = queued->description.key;
-    *sop_class = queued->description.sop_class;
+    if (!intake->named.instance.text[0] || queued->description.key.instance.text[0]) {
+        *key = queued->description.key;
+        *sop_class = queued->description.sop_class;
+    }
     if (!described)
         return false;
+    if (queued->description.warning_reason == 0)
+        queued->description.warning_reason = intake->warned;
     store_draft_digest(queued->draft, queued->digest);
     store_draft_ended(queued->draft);
     intake->draft = NULL;
@@ -354,8 +376,8 @@ static bool enqueue(struct intake *intake, struct instance_key *key, struct uid 
 
 void intake_end_instance(struct intake *intake)
 {
-    struct instance_key key = { 0 };
-    struct uid sop_class = { 0 };
+    struct instance_key key = intake->named;
+    struct uid sop_class = intake->named_class;
     struct error err = { 0 };
 
     assert(intake->under_way);
@@ -397,13 +419,10 @@ bool intake_take_file(struct intake *intake, const char *path, enum store_taking
 
 void intake_abandon_instance(struct intake *intake, const struct error *why)
 {
-    static const struct instance_key no_key;
-    static const struct uid no_class;
-
     assert(intake->under_way);
     intake->under_way = false;
     fail_instance(intake, why);
-    (void)outcomes_add(&intake->outcomes, &no_key, &no_class, &intake->failure);
+    (void)outcomes_add(&intake->outcomes, &intake->named, &intake->named_class, &intake->failure);
 }
 
 void intake_refuse_instance(struct intake *intake, const struct error *why)

@@ -47,6 +47,11 @@ MUST_USE bool intake_take_file(struct intake *intake, const char *path, enum sto
                                struct error *err);
 void intake_write(struct intake *intake, struct bytes chunk);
 void intake_end_instance(struct intake *intake); /* its outcome is noted; may commit a batch */
+/* For the instance under way, by whoever made its bytes: its UIDs, which its outcome names should it fail
+ * before they were read from them; a warning (0008,1196) that it gets when it is stored and nothing else is
+ * to be warned of. */
+void intake_name_instance(struct intake *intake, const struct instance_key *key, const struct uid *sop_class);
+void intake_warn_instance(struct intake *intake, uint16_t warning_reason);
 /* The instance under way is not whole: its bytes are dropped and `why` is its outcome. */
 void intake_abandon_instance(struct intake *intake, const struct error *why);
 /* A part that never became an instance. */

@@ -1,7 +1,8 @@
 /* storage/store_inside.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * What store.c (files that stay) and draft.c (files that arrive) share. For these two only.
+ * What store.c (files that stay), draft.c (files that arrive) and spool.c (files that wait) share. For these
+ * only.
  */
 #ifndef GANTRY_STORAGE_STORE_INSIDE_H
 #define GANTRY_STORAGE_STORE_INSIDE_H
@@ -9,6 +10,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "storage/open_files.h"
 #include "storage/store.h"
@@ -32,6 +34,11 @@ struct store {
     uint64_t
         durable_folder; /* of this one it is known that its name survives a power cut; UINT64_MAX: none */
 };
+
+/* How much may be written before the volume's free space is looked at again. */
+#define FREE_SPACE_EVERY_BYTES ((uint64_t)16 << 20)
+/* DISK_FULL under the floor. */
+MUST_USE bool store_check_free_space(const struct store *store, struct error *err);
 
 static inline void draft_name(uint64_t generation, char into[DRAFT_NAME_SIZE])
 {

@@ -55,6 +55,8 @@ static inline struct limits sample_limits(void)
         .batch_instances = 64,
         .batch_bytes = (uint64_t)1 << 27,
         .answer_ceiling_bytes = (uint64_t)1 << 26,
+        .metadata_ceiling_bytes = 16 << 20,
+        .expansion_ceiling = 100,
         .duplicates = DUPLICATE_REJECT,
         .json = { 1024, 65536 },
         .unknown_matches = true,

@@ -82,7 +82,8 @@ TEST(STO_04_other_content_types_are_refused_by_name_of_what_is_taken)
         { "content-type: multipart/related; type=\"application/dicom\"\n", 400 },
         { "content-type: multipart/related; type=\"application/dicom\"; boundary=\"\"\n", 400 },
         { "content-type: multipart/related; type=\"application/dicom\"; boundary=\"B{}\"\n", 400 },
-        { STOW_TYPE "content-encoding: gzip\n", 415 },
+        { STOW_TYPE "content-encoding: br\n", 415 },
+        { STOW_TYPE "content-encoding: gzip\n", 400 },
     };
     struct loopback *house = loopback_open(NULL);
     SCOPED(buffer) struct buffer file = sample(&(struct make_dicom){ 0 });
@@ -139,7 +140,7 @@ TEST(STO_10_a_cut_body_keeps_what_was_whole)
     const struct loopback_answer *answer = post(house, "/dicom-web/studies", STOW_TYPE, buffer_bytes(&body));
     EXPECT(answer->status == 202, "status %d", answer->status);
     EXPECT(has(answer->body,
-               "\"0008119A\":{\"vr\":\"SQ\",\"Value\":[{\"00081197\":{\"vr\":\"US\",\"Value\":[272]}}]}"),
+               "\"0008119A\":{\"vr\":\"SQ\",\"Value\":[{\"00081197\":{\"vr\":\"US\",\"Value\":[272]},"),
            "%.*s", BYTES_ARG(answer->body));
     EXPECT(status_of(house, INSTANCE) == 200, "the whole instance is not there");
     EXPECT(status_of(house, SERIES "/instances/1.2.3.1.1.2") == 404, "half an instance is there");

@@ -105,6 +105,8 @@ static struct limits default_limits(void)
         .batch_instances = (uint32_t)settings->batch_instances,
         .batch_bytes = settings->batch_bytes,
         .answer_ceiling_bytes = settings->answer_ceiling,
+        .metadata_ceiling_bytes = settings->metadata_ceiling,
+        .expansion_ceiling = (uint32_t)settings->expansion_ceiling,
         .duplicates = strcmp(settings->duplicates, "replace") == 0 ? DUPLICATE_REPLACE
                       : strcmp(settings->duplicates, "keep") == 0  ? DUPLICATE_KEEP
                                                                    : DUPLICATE_REJECT,

@@ -36,7 +36,7 @@ class Answer:
         return multipart_parts(self.headers["Content-Type"], self.body)
 
     def __repr__(self):
-        return f"<{self.status} {self.headers.get('Content-Type')} {self.body[:300]!r}>"
+        return f"<{self.status} {self.headers.get('Content-Type')} {self.body[:900]!r}>"
 
 
 class Server:

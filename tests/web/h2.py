@@ -134,6 +134,7 @@ class Link:
         self.buffer, self.unpack, self.next_stream = b"", Unpacker(), 1
         self.frames = []  # read and not asked for
         self.theirs = {}  # the server's settings
+        self.answers = True  # SETTINGS are acknowledged
         self.refill = True  # windows are opened as bytes come
         if hello:
             settings = list(settings)
@@ -184,7 +185,8 @@ class Link:
                 for at in range(0, size, 6):
                     key, value = struct.unpack(">HI", frame.payload[at:at + 6])
                     self.theirs[key] = value
-                self.send(SETTINGS, ACK)
+                if self.answers:
+                    self.send(SETTINGS, ACK)
             elif kind == DATA and size and self.refill:
                 self.send(WINDOW_UPDATE, 0, 0, struct.pack(">I", size))
                 if not flags & END_STREAM:

@@ -12,7 +12,7 @@ struct asked {
     struct response response;
     struct error err;
     bool good;
-    char body[32];
+    char body[1000];
     size_t size;
 };
 
@@ -80,8 +80,12 @@ TEST(HTP_51_HTP_54_what_is_malformed_or_several_gets_the_whole)
                                          "bytes=3-2",
                                          "bytes=+1-2",
                                          "items=0-1",
-                                         "bytes=0-1,2-3",
-                                         "bytes=0-1,",
+                                         "bytes=,",
+                                         "bytes=0-1,1-3",
+                                         "bytes=4-5,0-1",
+                                         "bytes=0-1,-9",
+                                         "bytes=0-1,5-6,x",
+                                         "bytes=0-1,8-6",
                                          "bytes=1",
                                          "bytes=0x1-2",
                                          "0-1",
@@ -99,6 +103,57 @@ TEST(HTP_51_HTP_54_what_is_malformed_or_several_gets_the_whole)
         EXPECT_TEXT(response_find(&asked.response, "accept-ranges"), "bytes");
         arena_release(&asked.arena);
     }
+}
+
+TEST(HTP_51_several_ranges_give_a_part_each)
+{
+    struct asked asked;
+    struct error err = { 0 };
+
+    ask(&asked, "0123456789", "bytes=0-1, ,3-3 , 20-30, -2", "\"tag\"");
+    apply(&asked);
+    EXPECT(asked.good && asked.response.status == 206, "%d", asked.response.status);
+    EXPECT(!response_find(&asked.response, "content-range").data, "Content-Range of the whole");
+    const struct bytes type = response_find(&asked.response, "content-type");
+    const struct bytes lead = bytes_of_text("multipart/byteranges; boundary=");
+    EXPECT(bytes_starts_with(type, lead), "%.*s", BYTES_ARG(type));
+    const struct bytes b = bytes_from(type, lead.size);
+    const char *want =
+        arena_printf(&asked.arena,
+                     "--%.*s\r\nContent-Type: a/b\r\nContent-Range: bytes 0-1/10\r\n\r\n01\r\n"
+                     "--%.*s\r\nContent-Type: a/b\r\nContent-Range: bytes 3-3/10\r\n\r\n3\r\n"
+                     "--%.*s\r\nContent-Type: a/b\r\nContent-Range: bytes 8-9/10\r\n\r\n89\r\n--%.*s--\r\n",
+                     BYTES_ARG(b), BYTES_ARG(b), BYTES_ARG(b), BYTES_ARG(b));
+    EXPECT_TEXT(bytes_of(asked.body, asked.size), want);
+    EXPECT(asked.response.body->size == asked.size, "size %zu", asked.size);
+    arena_release(&asked.arena);
+
+    /* One that is left, behind those that lie outside, is a single one. */
+    ask(&asked, "0123456789", "bytes=2-3,10-,-0", NULL);
+    apply(&asked);
+    EXPECT_TEXT(response_find(&asked.response, "content-range"), "bytes 2-3/10");
+    EXPECT_TEXT(bytes_of(asked.body, asked.size), "23");
+    arena_release(&asked.arena);
+
+    ask(&asked, "0123456789", "bytes=10-,11-12", NULL);
+    EXPECT(!range_apply(&asked.request, &asked.response, &err) && err.fault == FAULT_RANGE, "fault %d",
+           err.fault);
+    arena_release(&asked.arena);
+}
+
+TEST(HTP_54_a_thousand_ranges_get_the_whole_once)
+{
+    struct asked asked;
+    char range[8192] = "bytes=0-0";
+
+    for (unsigned i = 1; i < 1000; i++)
+        snprintf(range + strlen(range), sizeof range - strlen(range), ",%u-%u", 2 * i, 2 * i);
+    static char body[4001];
+    memset(body, 'x', 4000);
+    ask(&asked, body, range, NULL);
+    EXPECT(range_apply(&asked.request, &asked.response, &asked.err), "%s", asked.err.detail);
+    EXPECT(asked.response.status == 200 && asked.response.body->size == 4000, "%d", asked.response.status);
+    arena_release(&asked.arena);
 }
 
 TEST(HTP_51_a_range_outside_is_416_and_tells_the_size)
