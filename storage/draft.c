@@ -280,19 +280,6 @@ static bool make_folder(struct store *store, uint64_t folder, struct error *err)
     return done;
 }
 
-static bool sync_folder(struct store *store, uint64_t folder, struct error *err)
-{
-    char name[FOLDER_NAME_SIZE];
-
-    folder_name(folder, name);
-    SCOPED(file) int fd = openat(store->objects_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return error_errno(err, errno, "opening objects/%s", name);
-    if (fsync(fd) != 0)
-        return error_errno(err, errno, "fsync of objects/%s", name);
-    return true;
-}
-
 /* Their folder too: where an object survives, the draft that tells recovery of it must have survived. */
 static bool sync_drafts(struct store *store, struct store_draft *const *drafts, size_t count,
                         struct error *err)
@@ -334,11 +321,10 @@ bool store_place(struct store *store, struct store_draft *const *drafts, size_t 
     for (size_t i = 0; done && i < count; i++) {
         const uint64_t folder = drafts[i]->generation / GENERATIONS_PER_FOLDER;
         if (i + 1 == count || drafts[i + 1]->generation / GENERATIONS_PER_FOLDER != folder)
-            done = sync_folder(store, folder, err);
+            done = store_sync_folder(store, folder, err);
     }
-    if (!done)
-        while (linked > 0)
-            store_forget(store, drafts[--linked]->generation);
+    for (size_t i = 0; !done && i < linked; i++)
+        store_forget(store, &drafts[i]->generation, 1);
     return done;
 }
 

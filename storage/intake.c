@@ -100,26 +100,29 @@ static uint16_t warning_of_kept(struct intake *intake, const struct queued *queu
     return same ? 0 : WARNING_ELEMENTS_DISCARDED;
 }
 
-static void note_addition(struct intake *intake, const struct queued *queued, const struct addition *addition)
+/* *ret_forget: the generation whose file is to go, 0 for none. */
+static void note_addition(struct intake *intake, const struct queued *queued, const struct addition *addition,
+                          uint64_t *ret_forget)
 {
     struct outcome_entry *entry = &intake->outcomes.list[queued->outcome];
     struct error duplicate = { 0 };
 
+    *ret_forget = 0;
     entry->warning_reason = queued->description.warning_reason;
     switch (addition->outcome) {
     case ADDED:
         break;
     case ADDED_REPLACING:
-        store_forget(intake->store, addition->replaced);
+        *ret_forget = addition->replaced;
         break;
     case ADDED_BEFORE:
         entry->known = true;
-        store_forget(intake->store, addition->generation);
+        *ret_forget = addition->generation;
         if (entry->warning_reason == 0)
             entry->warning_reason = warning_of_kept(intake, queued);
         break;
     case REFUSED_DUPLICATE:
-        store_forget(intake->store, addition->generation);
+        *ret_forget = addition->generation;
         entry->warning_reason = 0;
         error_set(&duplicate, FAULT_DUPLICATE, "SOP Instance UID known");
         outcomes_fail(&intake->outcomes, queued->outcome, &duplicate);
@@ -146,7 +149,7 @@ static bool mark_replaced(struct intake *intake, struct queued *queued, struct e
 /* Files first, rows second, so that no reader meets a row without a file. The other way round is what a crash
  * may leave, and recovery finds it by the draft. */
 static bool place_and_add(struct intake *intake, struct store_draft **drafts, struct addition *additions,
-                          struct error *err)
+                          uint64_t *forget, struct error *err)
 {
     const size_t count = intake->queue_size;
 
@@ -164,7 +167,8 @@ static bool place_and_add(struct intake *intake, struct store_draft **drafts, st
     if (catalog_add(intake->catalog, additions, count, intake->options.duplicates, err))
         return true;
     for (size_t i = 0; i < count; i++)
-        store_forget(intake->store, additions[i].generation);
+        forget[i] = additions[i].generation;
+    store_forget(intake->store, forget, count);
     return error_while(err, "cataloguing %zu instances", count);
 }
 
@@ -172,25 +176,31 @@ static void commit_batch(struct intake *intake)
 {
     const size_t count = intake->queue_size;
     struct error why = { 0 };
+    size_t forget_count = 0;
 
     if (count == 0)
         return;
     struct store_draft **drafts = calloc(count, sizeof(struct store_draft *));
     struct addition *additions = calloc(count, sizeof *additions);
-    const bool done = drafts && additions
-                          ? place_and_add(intake, drafts, additions, &why)
+    uint64_t *forget = calloc(count, sizeof *forget);
+    const bool done = drafts && additions && forget
+                          ? place_and_add(intake, drafts, additions, forget, &why)
                           : error_set(&why, FAULT_BUSY, "no memory for a batch of %zu", count);
     for (size_t i = 0; i < count; i++) {
         if (done)
-            note_addition(intake, &intake->queue[i], &additions[i]);
+            note_addition(intake, &intake->queue[i], &additions[i], &forget[forget_count]);
         else
             outcomes_fail(&intake->outcomes, intake->queue[i].outcome, &why);
+        forget_count += done && forget[forget_count] != 0;
     }
+    if (done)
+        store_forget(intake->store, forget, forget_count);
     /* Drafts go last: one of the batch may have replaced another of it. */
     for (size_t i = 0; i < count; i++)
         leave_queue(intake, &intake->queue[i]);
     if (!done)
         log_line(LOG_DEBUG, "intake: %s", why.detail);
+    free(forget);
     free(additions);
     free(drafts);
     intake->queue_size = 0;

@@ -8,47 +8,67 @@
 #include "storage/recover.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 
 struct recovery {
     struct store *store;
     struct catalog *catalog;
-    uint64_t removed, finished;
+    uint64_t *unknown; /* drafts without a row */
+    size_t count, room;
+    uint64_t finished;
     bool failed;
     struct error *err;
 };
 
-/* The file goes before the draft: the other way round a crash in between would leave a file that nobody
- * knows. */
+static bool note_unknown(struct recovery *recovery, uint64_t generation)
+{
+    if (recovery->count == recovery->room) {
+        const size_t room = recovery->room ? 2 * recovery->room : 64;
+        uint64_t *more = reallocarray(recovery->unknown, room, sizeof *more);
+        if (!more)
+            return error_set(recovery->err, FAULT_BUSY, "no memory for %zu drafts", room);
+        recovery->unknown = more;
+        recovery->room = room;
+    }
+    recovery->unknown[recovery->count++] = generation;
+    return true;
+}
+
 static bool put_right(void *context, uint64_t generation)
 {
     struct recovery *recovery = context;
     bool has_row;
 
-    if (!catalog_has_generation(recovery->catalog, generation, &has_row, recovery->err)) {
+    if (!catalog_has_generation(recovery->catalog, generation, &has_row, recovery->err) ||
+        (!has_row && !note_unknown(recovery, generation))) {
         recovery->failed = true;
         return false;
     }
     if (has_row) {
         recovery->finished++;
-    } else {
-        store_forget(recovery->store, generation);
-        recovery->removed++;
+        store_remove_draft(recovery->store, generation);
     }
-    store_remove_draft(recovery->store, generation);
     return true;
 }
 
+/* The files go, for good, before the drafts: the other way round a crash in between would leave a file that
+ * nobody knows. */
 bool recover(struct store *store, struct catalog *catalog, uint64_t *ret_removed, struct error *err)
 {
     struct recovery recovery = { .store = store, .catalog = catalog, .err = err };
 
-    if (!store_each_draft(store, put_right, &recovery, err) || recovery.failed)
-        return error_while(err, "recovery");
-    if (recovery.removed || recovery.finished)
-        log_line(LOG_INFO, "recovery: %" PRIu64 " unfinished instances removed, %" PRIu64 " were whole",
-                 recovery.removed, recovery.finished);
-    *ret_removed = recovery.removed;
-    return true;
+    const bool done = store_each_draft(store, put_right, &recovery, err) && !recovery.failed;
+    if (done) {
+        store_forget(store, recovery.unknown, recovery.count);
+        for (size_t i = 0; i < recovery.count; i++)
+            store_remove_draft(store, recovery.unknown[i]);
+        if (recovery.count || recovery.finished)
+            log_line(LOG_INFO, "recovery: %zu unfinished instances removed, %" PRIu64 " were whole",
+                     recovery.count, recovery.finished);
+        *ret_removed = recovery.count;
+    }
+    free(recovery.unknown);
+    return done || error_while(err, "recovery");
 }

@@ -277,7 +277,7 @@ bool store_read(struct store *store, uint64_t generation, uint64_t offset, void 
 }
 
 /* First unlinked, then forgotten: open_files_add relies on that order. */
-void store_forget(struct store *store, uint64_t generation)
+static void forget_one(struct store *store, uint64_t generation)
 {
     char name[OBJECT_NAME_SIZE];
 
@@ -286,6 +286,34 @@ void store_forget(struct store *store, uint64_t generation)
         log_line(LOG_WARNING, "store: generation %" PRIu64 " could not be removed: %s", generation,
                  strerrorname_np(errno));
     open_files_forget(store->open_files, generation);
+}
+
+bool store_sync_folder(struct store *store, uint64_t folder, struct error *err)
+{
+    char name[FOLDER_NAME_SIZE];
+
+    folder_name(folder, name);
+    SCOPED(file) int fd = openat(store->objects_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return error_errno(err, errno, "opening objects/%s", name);
+    if (fsync(fd) != 0)
+        return error_errno(err, errno, "fsync of objects/%s", name);
+    return true;
+}
+
+void store_forget(struct store *store, const uint64_t *generations, size_t count)
+{
+    struct error err = { 0 };
+
+    for (size_t i = 0; i < count; i++)
+        forget_one(store, generations[i]);
+    /* Mostly ascending, so equal folders are neighbours; elsewhere one is synced twice. */
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t folder = generations[i] / GENERATIONS_PER_FOLDER;
+        if ((i + 1 == count || generations[i + 1] / GENERATIONS_PER_FOLDER != folder) &&
+            !store_sync_folder(store, folder, &err))
+            log_line(LOG_DEBUG, "store: %s", err.detail); /* no such folder: nothing was placed in it */
+    }
     open_files_close_unlinked(store->open_files);
 }
 

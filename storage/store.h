@@ -57,8 +57,9 @@ static inline void store_reader_drop(struct store_reader **reader)
 }
 /* The path of a stored file, into a buffer of at least PATH_MAX bytes. */
 void store_path(const struct store *store, uint64_t generation, char *into, size_t size);
-/* Removes the file; readers that hold it open keep it. Absent is fine. May wait. */
-void store_forget(struct store *store, uint64_t generation);
+/* Removes files for good: once it returns they do not come back after a power cut either, so that what told
+ * recovery of them (drafts, marks) may go. Readers that hold one open keep it. Absent is fine. May wait. */
+void store_forget(struct store *store, const uint64_t *generations, size_t count);
 
 /* A draft has its generation from the start. Appending hashes (SHA-256). DISK_FULL, DISK. May wait. */
 MUST_USE bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err);

@@ -55,6 +55,9 @@ static inline void object_name(uint64_t generation, char into[OBJECT_NAME_SIZE])
              generation);
 }
 
+/* Makes the names in a folder of objects survive a power cut. */
+MUST_USE bool store_sync_folder(struct store *store, uint64_t folder, struct error *err);
+
 /* Calls `each` with the number of every entry of the folder whose name is `digits` hexadecimal digits and
  * `suffix`, until it returns false. Other entries are not ours and are left alone. */
 MUST_USE bool folder_each_number(int folder_fd, unsigned digits, const char *suffix,

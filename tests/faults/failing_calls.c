@@ -66,10 +66,26 @@ static bool is_failing(enum call kind, const char *name)
     return true;
 }
 
+static void (*observer)(const struct observed_call *call);
+
+void failing_calls_observe(void (*each)(const struct observed_call *call))
+{
+    observer = each;
+}
+
+static void observe(struct observed_call call)
+{
+    const int kept = errno;
+
+    if (observer)
+        observer(&call);
+    errno = kept;
+}
+
 /* dlsym's answer as a function pointer of the right type. */
 #define REAL(function) ((__typeof__(&function))(uintptr_t)dlsym(RTLD_NEXT, #function))
 
-#define OPENS(function, declared, passed) \
+#define OPENS(function, at_folder, declared, passed) \
     int function declared \
     { \
         mode_t mode = 0; \
@@ -79,14 +95,22 @@ static bool is_failing(enum call kind, const char *name)
             mode = va_arg(args, mode_t); \
             va_end(args); \
         } \
-        return is_failing(CALL_OPENS, #function) ? -1 : REAL(function) passed; \
+        if (is_failing(CALL_OPENS, #function)) \
+            return -1; \
+        const bool makes = observer && (flags & O_CREAT) && faccessat(at_folder, path, F_OK, 0) != 0; \
+        const int opened = REAL(function) passed; \
+        if (opened >= 0 && makes) \
+            observe((struct observed_call){ .what = OBSERVED_MADE, .folder = at_folder, .path = path }); \
+        else if (opened >= 0 && (flags & O_TRUNC)) \
+            observe((struct observed_call){ .what = OBSERVED_CUT, .fd = opened }); \
+        return opened; \
     }
-OPENS(open, (const char *path, int flags, ...), (path, flags, mode))
-OPENS(open64, (const char *path, int flags, ...), (path, flags, mode))
-OPENS(openat, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
-OPENS(openat64, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
+OPENS(open, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
+OPENS(open64, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
+OPENS(openat, folder, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
+OPENS(openat64, folder, (int folder, const char *path, int flags, ...), (folder, path, flags, mode))
 
-#define WRITES(function, declared, passed) \
+#define WRITES(function, offset, declared, passed) \
     ssize_t function declared \
     { \
         if (is_failing(CALL_WRITES, #function)) { \
@@ -94,24 +118,41 @@ OPENS(openat64, (int folder, const char *path, int flags, ...), (folder, path, f
                 return -1; \
             size = size > 1 ? size / 2 : size; \
         } \
-        return REAL(function) passed; \
+        const off_t from = observer ? offset : 0; \
+        const ssize_t written = REAL(function) passed; \
+        if (written > 0) \
+            observe((struct observed_call){ \
+                .what = OBSERVED_WROTE, .fd = fd, .data = data, .size = (size_t)written, .at = from }); \
+        return written; \
     }
-WRITES(write, (int fd, const void *data, size_t size), (fd, data, size))
-WRITES(pwrite, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
-WRITES(pwrite64, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
+WRITES(write, lseek(fd, 0, SEEK_CUR), (int fd, const void *data, size_t size), (fd, data, size))
+WRITES(pwrite, at, (int fd, const void *data, size_t size, off_t at), (fd, data, size, at))
+WRITES(pwrite64, at, (int fd, const void *data, size_t size, off64_t at), (fd, data, size, at))
 
-#define CHANGES(kind, function, declared, passed) \
+#define CHANGES(kind, function, declared, passed, ...) \
     int function declared \
     { \
-        return is_failing(kind, #function) ? -1 : REAL(function) passed; \
+        if (is_failing(kind, #function)) \
+            return -1; \
+        const int changed = REAL(function) passed; \
+        if (changed == 0) \
+            observe((struct observed_call){ __VA_ARGS__ }); \
+        return changed; \
     }
-CHANGES(CALL_CHANGES, fsync, (int fd), (fd))
-CHANGES(CALL_CHANGES, fdatasync, (int fd), (fd))
-CHANGES(CALL_CHANGES, ftruncate, (int fd, off_t size), (fd, size))
-CHANGES(CALL_CHANGES, ftruncate64, (int fd, off64_t size), (fd, size))
-CHANGES(CALL_CHANGES, mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode))
-CHANGES(CALL_CHANGES, rename, (const char *from, const char *to), (from, to))
+CHANGES(CALL_CHANGES, fsync, (int fd), (fd), .what = OBSERVED_SYNCED, .fd = fd)
+CHANGES(CALL_CHANGES, fdatasync, (int fd), (fd), .what = OBSERVED_SYNCED, .fd = fd)
+CHANGES(CALL_CHANGES, ftruncate, (int fd, off_t size), (fd, size), .what = OBSERVED_CUT, .fd = fd, .at = size)
+CHANGES(CALL_CHANGES, ftruncate64, (int fd, off64_t size), (fd, size), .what = OBSERVED_CUT, .fd = fd,
+        .at = size)
+CHANGES(CALL_CHANGES, mkdir, (const char *path, mode_t mode), (path, mode), .what = OBSERVED_MADE,
+        .folder = AT_FDCWD, .path = path)
+CHANGES(CALL_CHANGES, mkdirat, (int folder, const char *path, mode_t mode), (folder, path, mode),
+        .what = OBSERVED_MADE, .folder = folder, .path = path)
+CHANGES(CALL_CHANGES, rename, (const char *from, const char *to), (from, to), .what = OBSERVED_RENAMED,
+        .from_folder = AT_FDCWD, .from = from, .folder = AT_FDCWD, .path = to)
 CHANGES(CALL_CHANGES, linkat, (int from, const char *path, int to, const char *as, int flags),
-        (from, path, to, as, flags))
-CHANGES(CALL_REMOVES, unlink, (const char *path), (path))
-CHANGES(CALL_REMOVES, unlinkat, (int folder, const char *path, int flags), (folder, path, flags))
+        (from, path, to, as, flags), .what = OBSERVED_LINKED, .folder = to, .path = as)
+CHANGES(CALL_REMOVES, unlink, (const char *path), (path), .what = OBSERVED_UNLINKED, .folder = AT_FDCWD,
+        .path = path)
+CHANGES(CALL_REMOVES, unlinkat, (int folder, const char *path, int flags), (folder, path, flags),
+        .what = OBSERVED_UNLINKED, .folder = folder, .path = path)

@@ -8,6 +8,8 @@
 #define GANTRY_TESTS_FAILING_CALLS_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 enum failing {
     FAIL_NOTHING, /* only counts */
@@ -25,5 +27,26 @@ void failing_calls_arm(enum failing how, unsigned n);
 unsigned failing_calls_disarm(void);
 /* The call that failed, for the test's message; "none". */
 const char *failing_calls_which(void);
+
+/* What a call has changed, told once it has succeeded; whether armed or not. */
+enum observed {
+    OBSERVED_MADE,     /* a file or folder: folder, path */
+    OBSERVED_WROTE,    /* fd, data, size, at */
+    OBSERVED_CUT,      /* to the size `at`: fd */
+    OBSERVED_SYNCED,   /* a file or folder: fd */
+    OBSERVED_LINKED,   /* folder, path: the new name */
+    OBSERVED_RENAMED,  /* from_folder, from; folder, path: the new name */
+    OBSERVED_UNLINKED, /* folder, path */
+};
+struct observed_call {
+    enum observed what;
+    int fd, folder, from_folder;
+    const char *path, *from;
+    const void *data;
+    size_t size;
+    off_t at;
+};
+/* One thread at a time; NULL: nobody looks. */
+void failing_calls_observe(void (*each)(const struct observed_call *call));
 
 #endif

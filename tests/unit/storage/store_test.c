@@ -135,7 +135,8 @@ TEST(generations_never_come_twice)
     store_close(store);
     store = open_store(&folder, 10000, 8);
     EXPECT(stored(store, "d") == 10000, "the catalog has seen more");
-    store_forget(store, 10000);
+    const uint64_t deleted = 10000;
+    store_forget(store, &deleted, 1);
     store_close(store);
     store = open_store(&folder, 1, 8);
     EXPECT(stored(store, "e") > 10000, "the highest folder was emptied");
@@ -236,7 +237,7 @@ TEST(a_file_from_elsewhere_is_copied_linked_or_left_where_it_is)
                i);
         EXPECT(stat(path, &about) == 0 && about.st_nlink == (ways[i] == STORE_LINK ? 2 : 1),
                "way %zu: %d links", i, (int)about.st_nlink);
-        store_forget(store, generation);
+        store_forget(store, &generation, 1);
         EXPECT(stat(path, &about) == 0 && about.st_nlink == 1, "way %zu: the file went, too", i);
     }
     struct store_draft *none = NULL;
@@ -292,7 +293,7 @@ TEST(a_forgotten_file_stays_with_those_who_hold_it)
     char into[11] = { 0 }, path[PATH_MAX];
 
     EXPECT(store_reader_open(store, generation, MAY_WAIT, &reader, &err), "%s", err.detail);
-    store_forget(store, generation);
+    store_forget(store, &generation, 1);
     store_path(store, generation, path, sizeof path);
     EXPECT(access(path, F_OK) != 0, "the file is still there");
     EXPECT(read_fault(store, generation, 0, 1, MAY_WAIT) == FAULT_NOT_FOUND, "found by others");
@@ -300,7 +301,7 @@ TEST(a_forgotten_file_stays_with_those_who_hold_it)
     EXPECT(strcmp(into, "still here") == 0, "got %s", into);
     store_reader_close(reader);
     store_reader_close(NULL);
-    store_forget(store, generation);
+    store_forget(store, &generation, 1);
     store_close(store);
     temp_folder_remove(&folder);
 }
@@ -475,7 +476,7 @@ TEST(readers_never_see_another_file_while_files_come_and_go)
     for (unsigned i = 0; i < 150; i++) {
         const uint64_t old = atomic_load(&traffic.generations[i % SHARED_FILES]);
         atomic_store(&traffic.generations[i % SHARED_FILES], store_own_number(traffic.store));
-        store_forget(traffic.store, old);
+        store_forget(traffic.store, &old, 1);
     }
     atomic_store(&traffic.stop, true);
     for (size_t i = 0; i < COUNT_OF(readers); i++)

@@ -1,0 +1,103 @@
+/* tests/faults/power_cut_test.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Power is cut at every moment of a life: from an empty folder, through deliveries, a deletion and a clean
+ * end, to a second start. Whatever part of what was not yet synced the disk then holds: the house opens,
+ * recovers, has all that it had acknowledged, and nothing is half there.
+ */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "storage/recover.h"
+#include "tests/faults/delivery.h"
+#include "tests/faults/recorded_disk.h"
+#include "tests/support/expect.h"
+#include "tests/support/temp_folder.h"
+
+enum { TOLD_FIRST = 1, TOLD_DELIVERY = 2, TOLD_WITHDRAWAL_BEGUN = 4, TOLD_WITHDRAWN = 8 };
+enum { RANDOM_DISKS = 3 };
+
+static bool live(const char *folder, struct error *err)
+{
+    struct error outcomes[DELIVERED];
+    struct house house;
+    uint64_t removed;
+
+    if (!house_open(&house, folder, err) || !deliver_first(&house, err))
+        return false;
+    recorded_disk_told(TOLD_FIRST);
+    if (!deliver_rest(&house, outcomes, err))
+        return false;
+    recorded_disk_told(TOLD_DELIVERY);
+    recorded_disk_told(TOLD_WITHDRAWAL_BEGUN);
+    if (!withdraw_c(&house, err))
+        return false;
+    recorded_disk_told(TOLD_WITHDRAWN);
+    house_close(&house);
+    if (!house_open(&house, folder, err) || !recover(house.store, house.catalog, &removed, err))
+        return false;
+    house_close(&house);
+    return true;
+}
+
+static void expect_what_was_told(struct house *house, unsigned told, const char *context)
+{
+    struct error err = { 0 };
+
+    EXPECT(house_is_sound(house, &err), "%s: %s", context, err.detail);
+    const bool newer = house_has(house, SAMPLE_NEWER_A, &err), older = house_has(house, SAMPLE_A, &err);
+    EXPECT(!(newer && older), "%s: both A", context);
+    if (told & TOLD_FIRST)
+        EXPECT(newer || older, "%s: no A", context);
+    if (told & TOLD_DELIVERY)
+        EXPECT(newer && house_has(house, SAMPLE_B, &err), "%s: %s", context, err.detail);
+    if ((told & TOLD_DELIVERY) && !(told & TOLD_WITHDRAWAL_BEGUN))
+        EXPECT(house_has(house, SAMPLE_C, &err), "%s: C, %s", context, err.detail);
+    if (told & TOLD_WITHDRAWN)
+        EXPECT(!house_has(house, SAMPLE_C, &err), "%s: C came back", context);
+}
+
+static void one_cut(size_t moment, enum survivors survivors, uint32_t seed)
+{
+    struct temp_folder folder = temp_folder_new();
+    struct house house;
+    struct error err = { 0 };
+    uint64_t removed;
+    char context[240];
+
+    const unsigned told = recorded_disk_build(moment, survivors, seed, folder.path);
+    snprintf(context, sizeof context, "moment %zu (%s), disk %d/%u", moment, recorded_disk_change(moment),
+             (int)survivors, seed);
+    if (EXPECT(house_open(&house, folder.path, &err) && recover(house.store, house.catalog, &removed, &err),
+               "%s: %s", context, err.detail))
+        expect_what_was_told(&house, told, context);
+    house_close(&house);
+    temp_folder_remove(&folder);
+}
+
+TEST(whenever_power_is_cut_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+{
+    struct error err = { 0 };
+
+    delivery_prepare();
+    log_least(LOG_ERROR);
+    /* The disks that may be found are many; in memory they are built faster. What is recorded is the same. */
+    if (access("/dev/shm", W_OK) == 0)
+        setenv("TMPDIR", "/dev/shm", 1);
+    struct temp_folder folder = temp_folder_new();
+    recorded_disk_begin(folder.path);
+    const bool lived = live(folder.path, &err);
+    const size_t moments = recorded_disk_end();
+    EXPECT(lived, "%s", err.detail);
+    EXPECT(moments > 80, "%zu moments", moments);
+    for (size_t moment = 0; moment < moments && expect_failures < 5; moment++) {
+        for (enum survivors survivors = SURVIVES_NOTHING; survivors < SURVIVES_SOME; survivors++)
+            one_cut(moment, survivors, 0);
+        for (uint32_t seed = 1; seed <= RANDOM_DISKS; seed++)
+            one_cut(moment, SURVIVES_SOME, seed + (uint32_t)moment * RANDOM_DISKS);
+    }
+    printf("  %zu moments, %d disks each\n", moments, SURVIVES_SOME + RANDOM_DISKS);
+    recorded_disk_free();
+    temp_folder_remove(&folder);
+}
