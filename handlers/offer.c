@@ -259,20 +259,6 @@ static const struct text_offer *choose_text(const struct accept *accept, const s
     return best;
 }
 
-bool offer_json(const struct request *request, const char **ret_type, struct error *err)
-{
-    static const struct text_offer offers[] = { { DICOM_JSON, false }, { JSON, false } };
-    struct accept accept;
-
-    if (!accept_read(request, request->arena, &accept, err))
-        return false;
-    const struct text_offer *best = choose_text(&accept, offers, COUNT_OF(offers));
-    if (!best)
-        return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: application/dicom+json.");
-    *ret_type = best->type;
-    return true;
-}
-
 bool offer_metadata(const struct request *request, bool one_instance, const char **ret_type, bool *ret_xml,
                     bool *ret_multipart, struct error *err)
 {

@@ -66,12 +66,10 @@ struct choice {
 MUST_USE bool offers_choose(const struct offers *offers, const struct accept *accept, bool one_item,
                             struct choice *ret, struct error *err);
 
-/* DICOM JSON, or plain JSON where that is what was asked for (SEA-03). NOT_ACCEPTABLE otherwise; faults as of
+/* For metadata, rows and reports: DICOM JSON, or plain JSON where that is what was asked for (SEA-03), also
+ * as the only part of multipart/related, for old clients that take nothing else (MPR-11); and DICOM XML: a
+ * part for each object, or the document alone where there is but one. NOT_ACCEPTABLE otherwise; faults as of
  * accept_read. */
-MUST_USE bool offer_json(const struct request *request, const char **ret_type, struct error *err);
-/* The same for metadata, which also go as the only part of multipart/related, for old clients that take
- * nothing else (MPR-11), and as DICOM XML: a part for each instance, or the document alone where there is but
- * one. */
 MUST_USE bool offer_metadata(const struct request *request, bool one_instance, const char **ret_type,
                              bool *ret_xml, bool *ret_multipart, struct error *err);
 

@@ -6,10 +6,8 @@
  */
 #include <inttypes.h>
 
-#include "handlers/held.h"
-#include "handlers/offer.h"
+#include "handlers/model_answer.h"
 #include "handlers/transactions.h"
-#include "base/splice.h"
 #include "storage/search.h"
 
 /* The query string but for what is HTTP's. */
@@ -49,14 +47,15 @@ static bool answer_search(const struct service *service, const struct request *r
         .max_results = service->limits->max_results,
         .unknown_matches = service->limits->unknown_matches,
     };
-    const char *type = NULL;
+    struct model_form form;
     struct search_parameter *parameters;
     struct search *search = NULL;
     SCOPED(buffer) struct buffer rows = { 0 };
     uint64_t row_count = 0, remaining = 0;
 
     buffer_init(&rows, service->limits->answer_ceiling_bytes);
-    if (!instance_key_parse(request->params, &options.under, err) || !offer_json(request, &type, err))
+    if (!instance_key_parse(request->params, &options.under, err) ||
+        !model_form_choose(request, false, &form, err))
         return false;
     options.relational = (level == LEVEL_SERIES && !options.under.study.text[0]) ||
                          (level == LEVEL_INSTANCE && !options.under.series.text[0]);
@@ -76,14 +75,8 @@ static bool answer_search(const struct service *service, const struct request *r
         return true;
     }
 
-    struct buffer *text = held_buffer(arena, service->limits->answer_ceiling_bytes);
-    buffer_append_byte(text, '[');
-    splice_text(text, buffer_bytes(&rows), JSON_BASE_MARK, bytes_of_text(request->public_base));
-    buffer_append_byte(text, ']');
-    if (!buffer_check(text, "the answer of a search", err))
-        return false;
-    response_text(response, arena, 200, type, buffer_bytes(text));
-    return true;
+    return model_answer(request, &form, false, 200, buffer_bytes(&rows),
+                        service->limits->answer_ceiling_bytes, response, err);
 }
 
 bool qido_rs_studies(const struct service *service, const struct request *request, struct response *response,

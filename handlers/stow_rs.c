@@ -11,7 +11,6 @@
 #include <inttypes.h>
 
 #include "base/number.h"
-#include "handlers/offer.h"
 #include "handlers/stow_rs_metadata.h"
 #include "handlers/stow_rs_report.h"
 #include "handlers/transactions.h"
@@ -31,8 +30,8 @@ struct stow_sink {
     struct multipart_reader *reader; /* NULL: the body is one file */
     struct stow_metadata *metadata;  /* NULL: the parts are files */
     struct intake *intake;           /* opened with the first byte: that may wait */
-    const char *answer_type;
-    uint64_t received; /* bytes of the body */
+    struct model_form form;          /* of the answer */
+    uint64_t received;               /* bytes of the body */
 
     bool in_instance;       /* the part under way goes to the intake */
     uint64_t part_promised; /* BODY_SIZE_UNKNOWN: no Content-Length in the part */
@@ -264,7 +263,8 @@ bool stow_rs_receive(const struct service *service, const struct request *reques
     if (request->params[0].data && !uid_parse(request->params[0], &stow->study, err))
         return false;
     /* Whether the answer can be given is decided before anything is stored (STO-47). */
-    if (!read_content_type(service, request, stow, err) || !offer_json(request, &stow->answer_type, err))
+    if (!read_content_type(service, request, stow, err) ||
+        !model_form_choose(request, true, &stow->form, err))
         return false;
     if (request->content_length != BODY_SIZE_UNKNOWN &&
         request->content_length > service->limits->request_ceiling_bytes)
@@ -286,5 +286,5 @@ bool stow_rs_answer(const struct service *service, const struct request *request
         return error_set(err, FAULT_WOULD_WAIT, "storing");
     if (!intake_commit(stow->intake, err))
         return false;
-    return stow_rs_report(service, request, stow->intake, stow->answer_type, response, err);
+    return stow_rs_report(service, request, stow->intake, &stow->form, response, err);
 }

@@ -6,7 +6,6 @@
  */
 #include "handlers/stow_rs_report.h"
 
-#include "handlers/held.h"
 #include "handlers/links.h"
 
 /* About 400 bytes an instance; more instances than fit are a delivery of many gigabytes. */
@@ -117,15 +116,17 @@ static void write_sequence(struct buffer *into, const char *base, const char *ta
 }
 
 bool stow_rs_report(const struct service *service, const struct request *request, const struct intake *intake,
-                    const char *content_type, struct response *response, struct error *err)
+                    const struct model_form *form, struct response *response, struct error *err)
 {
     struct arena *arena = request->arena;
     const char *base = request->public_base;
-    struct buffer *text = held_buffer(arena, REPORT_CEILING_BYTES);
+    SCOPED(buffer) struct buffer made;
+    struct buffer *text = &made;
     struct tally tally;
     struct instance_key study = { 0 };
 
     (void)service;
+    buffer_init(text, REPORT_CEILING_BYTES);
     tally_up(intake, &tally);
     study.study = tally.study;
     const char *location = tally.one_study ? link_to(arena, base, &study, "") : NULL;
@@ -141,10 +142,10 @@ bool stow_rs_report(const struct service *service, const struct request *request
     write_sequence(text, base, "00081199", LIST_STORED, intake);
     write_sequence(text, base, "0008119A", LIST_OTHER, intake);
     buffer_append_byte(text, '}');
-    if (!buffer_check(text, "the report of a store", err))
+    if (!buffer_check(text, "the report of a store", err) ||
+        !model_answer(request, form, true, status_of(&tally), buffer_bytes(text),
+                      4 * (size_t)REPORT_CEILING_BYTES, response, err))
         return false;
-
-    response_text(response, arena, status_of(&tally), content_type, buffer_bytes(text));
     response_header(response, arena, "Cache-Control", "no-store");
     if (location) {
         response_header(response, arena, "Location", "%s", location);

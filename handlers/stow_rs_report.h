@@ -7,12 +7,13 @@
 #define GANTRY_HANDLERS_STOW_RS_REPORT_H
 
 #include "handlers/handler.h"
+#include "handlers/model_answer.h"
 #include "storage/intake.h"
 
-/* The whole answer to a store: status by outcome (STO-43), one JSON object (STO-45), Location where there is
- * one (STO-49). The intake is committed. */
+/* The whole answer to a store: status by outcome (STO-43), one object in the form chosen (STO-45), Location
+ * where there is one (STO-49). The intake is committed. */
 MUST_USE bool stow_rs_report(const struct service *service, const struct request *request,
-                             const struct intake *intake, const char *content_type, struct response *response,
-                             struct error *err);
+                             const struct intake *intake, const struct model_form *form,
+                             struct response *response, struct error *err);
 
 #endif

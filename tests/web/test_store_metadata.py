@@ -271,6 +271,58 @@ class Metadata(ServerCase):
         self.assertIn(b"metadata_ceiling", answer.body)
 
 
+class Xml(ServerCase):
+    """Reports and rows as the Native DICOM Model say what the JSON says."""
+    XML = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
+
+    def flat(self, element):
+        """tag -> values, of one document."""
+        import xml.etree.ElementTree as ElementTree
+        root = ElementTree.fromstring(element)
+        name = lambda e: e.tag.rsplit("}", 1)[-1]
+
+        def values(attribute):
+            out = []
+            for child in attribute:
+                if name(child) == "Item":
+                    out.append({a.get("tag"): values(a) for a in child})
+                elif name(child) == "PersonName":
+                    out.append({name(g): "^".join(p.text or "" for p in g) for g in child})
+                else:
+                    out.append(child.text or "")
+            return out
+        self.assertEqual(name(root), "NativeDicomModel")
+        return {a.get("tag"): values(a) for a in root}
+
+    def plain(self, item):
+        def one(value):
+            if isinstance(value, dict) and all(len(k) == 8 for k in value):
+                return self.plain(value)
+            return value if isinstance(value, dict) else str(value)
+        return {tag: [one(v) for v in content.get("Value", [])] for tag, content in item.items()}
+
+    def test_STO_45_the_report_comes_as_xml(self):
+        good, foreign = make_dicom(), make_dicom()
+        body, content_type = multipart([good, foreign, b"junk"])
+        target = "/studies/" + uids_of(good)[0]
+        for accept, multi in (('multipart/related; type="application/dicom+xml"', True), ("application/dicom+xml", False)):
+            answer = self.assertStatus(self.server.call("POST", target, body, {"Content-Type": content_type, "Accept": accept}), 202)
+            document = answer.parts()[0][1] if multi else answer.body
+            as_json = self.server.call("POST", target, body, {"Content-Type": content_type, **JSON}).json()
+            self.assertEqual(self.flat(document), self.plain(as_json))
+            self.assertEqual(answer.headers["Content-Type"].split(";")[0], "multipart/related" if multi else "application/dicom+xml")
+
+    def test_SEA_02_rows_come_as_xml_one_part_each(self):
+        for n in range(3):
+            self.server.store([make_dicom(PatientName="Wort^" + "abc"[n], PatientID="XMLROWS")])
+        rows = self.assertStatus(self.server.get("/studies?PatientID=XMLROWS", JSON), 200).json()
+        answer = self.server.get("/studies?PatientID=XMLROWS", {"Accept": 'multipart/related; type="application/dicom+xml"'})
+        parts = self.assertStatus(answer, 200).parts()
+        self.assertEqual([headers["Content-Type"] for headers, _ in parts], ["application/dicom+xml"] * 3)
+        self.assertEqual([self.flat(document) for _, document in parts], [self.plain(row) for row in rows])
+        self.assertStatus(self.server.get("/studies?PatientID=NOBODY", {"Accept": 'multipart/related; type="application/dicom+xml"'}), 204)
+
+
 class Coding(ServerCase):
     def test_STO_15_a_gzip_body_is_decoded(self):
         files = [make_dicom(rows=64, columns=64) for _ in range(5)]
