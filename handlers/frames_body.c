@@ -16,6 +16,7 @@
 struct frame_parts {
     struct parts parts; /* first: the two are one */
     const struct service *service;
+    const struct request *request;
     const struct instance_record *record;
     const struct frame_list *wanted; /* NULL: the whole value of native pixel data */
     const struct offer *offer;
@@ -104,15 +105,19 @@ static struct extent extent_of_frame(const struct parts *parts, size_t n, uint32
 }
 
 static bool make_frame(const struct parts *parts, size_t n, struct store_reader *reader,
-                       struct arena *scratch, struct body_source **ret, struct error *err)
+                       enum patience patience, struct arena *scratch, struct body_source **ret,
+                       struct error *err)
 {
     const struct frame_parts *all = of_parts(parts);
     const uint32_t frame = all->wanted->frames[n];
     struct block *block = NULL;
 
+    if (all->offer->way != OFFER_MADE && patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "putting a frame right");
     if (all->offer->way != OFFER_MADE)
         return stored_frame_body(all->record, frame, reader, scratch, ret, err);
-    if (!made_frame(all->service, all->record, frame, all->offer->syntax, reader, &block, err))
+    if (!made_frame(all->service, all->request, all->record, frame, all->offer->syntax, reader, patience,
+                    &block, err))
         return false;
     *ret = body_of_block(scratch, block);
     return true;
@@ -128,6 +133,7 @@ bool frames_body(const struct service *service, const struct request *request,
     *all = (struct frame_parts){
         .parts = { wanted->count, describe_frame, extent_of_frame, make_frame },
         .service = service,
+        .request = request,
         .record = record,
         .wanted = wanted,
         .offer = offer,
@@ -169,9 +175,12 @@ static struct extent extent_of_pixels(const struct parts *parts, size_t n, uint3
 }
 
 static bool make_pixels(const struct parts *parts, size_t n, struct store_reader *reader,
-                        struct arena *scratch, struct body_source **ret, struct error *err)
+                        enum patience patience, struct arena *scratch, struct body_source **ret,
+                        struct error *err)
 {
     (void)n;
+    if (patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "putting pixels right");
     return stored_pixels_body(of_parts(parts)->record, reader, scratch, ret, err);
 }
 

@@ -11,6 +11,7 @@
 #include "http/response.h"
 #include "storage/catalog.h"
 #include "storage/display_cache.h"
+#include "storage/frame_cache.h"
 #include "storage/store.h"
 
 /* Limits and choices that handlers need: a snapshot of the settings, immutable while in use. */
@@ -25,6 +26,7 @@ struct limits {
     uint32_t expansion_ceiling;      /* decoded bytes of a request body for one of its coded ones */
     enum duplicate_policy duplicates;
     struct json_limits json;
+    uint64_t decode_ceiling_bytes; /* of one decoded frame */
     bool unknown_matches;
     bool deletion;                     /* is DELETE offered? */
     uint32_t viewport_ceiling;         /* pixels a side of a rendered picture */
@@ -38,6 +40,7 @@ struct service {
     struct catalog *catalog;
     struct display_cache *displays; /* how images are shown; NULL: nothing is kept */
     const char *font;               /* path, for what is written on pictures */
+    struct frame_cache *frame_cache;
     const struct limits *limits;
     /* Why the server is not ready, or NULL when it is; for /readyz. */
     const char *(*not_ready)(void *context);

@@ -129,26 +129,41 @@ static enum transfer_syntax syntax_of_stored_frame(const struct instance_record 
     return coded ? record->syntax : SYNTAX_EXPLICIT_LE;
 }
 
-bool made_frame(const struct service *service, const struct instance_record *record, uint32_t frame,
-                enum transfer_syntax to, struct store_reader *reader, struct block **ret, struct error *err)
+struct making {
+    const struct service *service;
+    const struct instance_record *record;
+    uint32_t frame;
+    enum transfer_syntax to;
+    struct store_reader *reader;
+};
+
+static bool make(void *context, struct block **ret, struct error *err)
 {
-    static const struct codec_wish as_it_is;
     static const struct codec_parameters usual;
-    SCOPED(pixels) struct pixels decoded = { 0 };
-    SCOPED(pixels) struct pixels encoded = { 0 };
+    const struct making *making = context;
+    const struct instance_record *record = making->record;
+    SCOPED(pixels) struct pixels made = { 0 };
     struct block *stored = NULL;
 
-    (void)service;
-    if (!stored_frame(record, frame, reader, &stored, err))
+    if (!stored_frame(record, making->frame, making->reader, &stored, err))
         return false;
-    bool made =
-        codec_decode(syntax_of_stored_frame(record), &record->shape, stored, &as_it_is, &decoded, err);
+    const bool ok = codec_transcode(syntax_of_stored_frame(record), making->to, &record->shape, stored,
+                                    &usual, making->service->limits->decode_ceiling_bytes, &made, err);
     block_unref(stored);
-    if (made && to != SYNTAX_EXPLICIT_LE)
-        made = codec_encode(to, &decoded, &usual, &encoded, err);
-    if (!made)
-        return error_while(err, "making frame %" PRIu32 " in %s of %s", frame, transfer_syntax_info(to)->uid,
-                           record->syntax_uid.text);
-    *ret = to == SYNTAX_EXPLICIT_LE ? TAKE(decoded.block) : TAKE(encoded.block);
+    if (!ok)
+        return error_while(err, "making frame %" PRIu32 " in %s of %s", making->frame,
+                           transfer_syntax_info(making->to)->uid, record->syntax_uid.text);
+    *ret = TAKE(made.block);
     return true;
+}
+
+bool made_frame(const struct service *service, const struct request *request,
+                const struct instance_record *record, uint32_t frame, enum transfer_syntax to,
+                struct store_reader *reader, enum patience patience, struct block **ret, struct error *err)
+{
+    const struct frame_key key =
+        frame_key_of(record->generation, record->digest, frame, transfer_syntax_info(to)->uid);
+    struct making making = { service, record, frame, to, reader };
+
+    return frame_cache_get(service->frame_cache, &key, patience, request->waiter, make, &making, ret, err);
 }

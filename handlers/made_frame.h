@@ -26,11 +26,12 @@ MUST_USE bool stored_frame(const struct instance_record *record, uint32_t frame,
                            struct block **ret, struct error *err);
 
 /* The frame in `to`, which codec_can said can be made of what is stored; an OFFER_MADE is answered with this
- * and with nothing else. NOT_ACCEPTABLE: it turned out not to be possible; CORRUPT_PIXELS: the stored frame
- * does not decode; BUSY. The caller owns the block. Waits, and takes as long as the codec takes: on workers
- * only. */
-MUST_USE bool made_frame(const struct service *service, const struct instance_record *record, uint32_t frame,
-                         enum transfer_syntax to, struct store_reader *reader, struct block **ret,
+ * and with nothing else. From the cache of frames, or made now, once for all that ask at the same time (see
+ * frame_cache_get for waiting). NOT_ACCEPTABLE: it turned out not to be possible; CORRUPT_PIXELS: the stored
+ * frame does not decode; TOO_LARGE: over the ceiling; BUSY. The caller owns the reference. */
+MUST_USE bool made_frame(const struct service *service, const struct request *request,
+                         const struct instance_record *record, uint32_t frame, enum transfer_syntax to,
+                         struct store_reader *reader, enum patience patience, struct block **ret,
                          struct error *err);
 
 #endif

@@ -122,9 +122,8 @@ static bool make_part(struct parts_source *source, enum patience patience, struc
         return false;
     if (!source->part.made || source->made)
         return true;
-    if (patience == MUST_NOT_WAIT)
-        return error_set(err, FAULT_WOULD_WAIT, "making a part");
-    if (!source->parts->make(source->parts, source->n, source->reader, source->scratch, &source->made, err))
+    if (!source->parts->make(source->parts, source->n, source->reader, patience, source->scratch,
+                             &source->made, err))
         return false;
     if (source->part.size == BODY_SIZE_UNKNOWN)
         source->part.size = source->made->size;

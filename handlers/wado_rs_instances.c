@@ -69,10 +69,12 @@ static struct extent extent_of_one(const struct parts *parts, size_t n, uint32_t
     return whole_file(of_one(parts)->record->file_size);
 }
 
-static bool make_one(const struct parts *parts, size_t n, struct store_reader *reader, struct arena *scratch,
-                     struct body_source **ret, struct error *err)
+static bool make_one(const struct parts *parts, size_t n, struct store_reader *reader, enum patience patience,
+                     struct arena *scratch, struct body_source **ret, struct error *err)
 {
     (void)n;
+    if (patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "writing an instance anew");
     return stored_body_rewritten(scratch, reader, of_one(parts)->record, ret, err);
 }
 
@@ -154,13 +156,16 @@ static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_
     return whole_file(of_many(parts)->listing->list[n].file_size);
 }
 
-static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader, struct arena *scratch,
-                      struct body_source **ret, struct error *err)
+static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader,
+                      enum patience patience, struct arena *scratch, struct body_source **ret,
+                      struct error *err)
 {
     const struct many_files *many = of_many(parts);
     const struct listed_instance *listed = &many->listing->list[n];
     const struct instance_record *record = NULL;
 
+    if (patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "writing an instance anew");
     if (!catalog_find(many->service->catalog, &listed->key, MAY_WAIT, &record, err))
         return false;
     held_record(scratch, record);

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "base/patience.h"
+#include "base/waiter.h"
 #include "http/body.h"
 
 enum method {
@@ -51,6 +52,8 @@ struct request {
     struct body_sink *body;     /* what the route's `receive` made, or NULL */
     uint64_t content_length;    /* BODY_SIZE_UNKNOWN when chunked, 0 when there is none */
     enum patience patience;
+    struct waiter
+        *waiter; /* to be given away by who may wait for another's work, or NULL: then the thread waits */
     struct arena *arena; /* lives until the last byte is sent */
     uint64_t id;         /* in every log line of this exchange, and in the X-Request-Id header */
 };

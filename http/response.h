@@ -14,6 +14,7 @@ struct response {
     int status;
     struct fields headers;
     struct body_source *body; /* NULL: none */
+    bool is_bulk;             /* its bytes cost work that goes behind that of viewers */
 };
 
 /* Adds a field. Control characters in the value become spaces. */

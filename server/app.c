@@ -49,6 +49,7 @@ struct app {
     struct access_log *access_log;
     struct house house;
     struct display_cache *displays;
+    struct frame_cache *frame_cache;
     struct worker_pool *pool;
     struct tls_upkeep *tls;
     const struct access *access; /* the dispatcher's */
@@ -86,6 +87,7 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .expansion_ceiling = (uint32_t)settings->expansion_ceiling,
             .duplicates = house_duplicates(settings),
             .json = house_json_limits(settings),
+            .decode_ceiling_bytes = settings->decode_ceiling,
             .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
             .deletion = strcmp(settings->deletion, "yes") == 0,
             .viewport_ceiling = (uint32_t)settings->viewport_ceiling,
@@ -176,6 +178,22 @@ static void drop_displays(struct app *app)
     display_cache_free(app->displays);
 }
 
+static bool build_frame_cache(struct app *app, struct error *err)
+{
+    char folder[PATH_MAX];
+    const struct frame_cache_options options = { .folder = folder,
+                                                 .memory_bytes = app->started->frame_cache_memory,
+                                                 .disk_bytes = app->started->frame_cache_disk };
+
+    return house_path(app->started, "cache/frames", folder, sizeof folder, err) &&
+           frame_cache_open(&options, &app->frame_cache, err);
+}
+
+static void drop_frame_cache(struct app *app)
+{
+    frame_cache_close(app->frame_cache);
+}
+
 static bool build_workers(struct app *app, struct error *err)
 {
     return worker_pool_start(house_workers(app->started), (unsigned)app->started->worker_queue, &app->pool,
@@ -223,6 +241,7 @@ static bool build_dispatcher(struct app *app, struct error *err)
                      .catalog = app->house.catalog,
                      .displays = app->displays,
                      .font = app->started->font,
+                     .frame_cache = app->frame_cache,
                      .not_ready = not_ready,
                      .not_ready_context = app },
         .pool = app->pool,
@@ -379,6 +398,7 @@ static const struct stage {
     { "opening the access log", build_access_log, drop_access_log },
     { "opening the data folder", build_house, drop_house },
     { "making room for displays", build_displays, drop_displays },
+    { "opening the cache of frames", build_frame_cache, drop_frame_cache },
     { "starting the workers", build_workers, drop_workers },
     { "loading the certificate", build_tls, drop_tls },
     { "making the dispatcher", build_dispatcher, drop_dispatcher },

@@ -334,6 +334,9 @@ static void pull_job(struct job *job)
 
     take_room(buffer);
     const bool ok = fill(pump, buffer, MAY_WAIT, &error);
+    /* Another is at what comes next: this job goes on where it is when that is done. */
+    if (!ok && error.fault == FAULT_WOULD_WAIT && exchange_park(exchange, &pump->job))
+        return;
 
     pthread_mutex_lock(&pump->lock);
     if (buffer->size) {
@@ -357,7 +360,7 @@ static void pull_job(struct job *job)
 static void start_pull(struct body_pump *pump)
 {
     pump->buffers[pump->filling].state = BUFFER_FILLING;
-    start_job(pump, URGENCY_INTERACTIVE, pull_job);
+    start_job(pump, pump->exchange->response.is_bulk ? URGENCY_BULK : URGENCY_INTERACTIVE, pull_job);
 }
 
 /* From a READY buffer; lock held. */

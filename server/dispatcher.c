@@ -271,34 +271,59 @@ static struct exchange *exchange_of(struct job *job)
     return (struct exchange *)((char *)job - offsetof(struct exchange, job));
 }
 
-/* The handler, where it may wait. */
-static void answer_waiting(struct exchange *exchange)
+/* Still waiting for another's work: the job is queued again when that is done. */
+static bool is_parked(struct exchange *exchange, void (*run)(struct job *job))
 {
-    exchange->request.patience = MAY_WAIT;
-    if (!exchange->route->answer(&exchange->view->service, &exchange->request, &exchange->response,
-                                 &exchange->error))
-        refuse(exchange);
-    else
-        (void)complete(exchange, MAY_WAIT);
-    if (!exchange->answered) /* a source that will not wait though it may */
-        refuse(exchange);
-}
-
-static void answer_job(struct job *job)
-{
-    struct exchange *exchange = exchange_of(job);
-
-    answer_waiting(exchange);
-    exchange_wake(exchange);
-    exchange_unref(exchange);
+    if (exchange->error.fault != FAULT_WOULD_WAIT)
+        return false;
+    error_clear(&exchange->error);
+    exchange->job.run = run;
+    return exchange_park(exchange, &exchange->job);
 }
 
 static void complete_job(struct job *job)
 {
     struct exchange *exchange = exchange_of(job);
 
-    if (!complete(exchange, MAY_WAIT))
-        refuse(exchange);
+    if (!complete(exchange, MAY_WAIT)) {
+        if (is_parked(exchange, complete_job))
+            return;
+        refuse(exchange); /* a source that will not wait though it may */
+    }
+    exchange_wake(exchange);
+    exchange_unref(exchange);
+}
+
+static void answer_job(struct job *job);
+
+/* The handler, where it may wait. False: it is parked, and goes on in another job. */
+static bool answer_waiting(struct exchange *exchange)
+{
+    const struct arena_mark mark = arena_mark(&exchange->arena);
+
+    exchange->request.patience = MAY_WAIT;
+    if (exchange->route->answer(&exchange->view->service, &exchange->request, &exchange->response,
+                                &exchange->error)) {
+        if (complete(exchange, MAY_WAIT))
+            return true;
+        if (is_parked(exchange, complete_job))
+            return false;
+    } else if (exchange->error.fault == FAULT_WOULD_WAIT && exchange->request.waiter) {
+        arena_rewind(&exchange->arena, mark);
+        memset(&exchange->response, 0, sizeof exchange->response);
+        if (is_parked(exchange, answer_job))
+            return false;
+    }
+    refuse(exchange);
+    return true;
+}
+
+static void answer_job(struct job *job)
+{
+    struct exchange *exchange = exchange_of(job);
+
+    if (!answer_waiting(exchange))
+        return;
     exchange_wake(exchange);
     exchange_unref(exchange);
 }
@@ -324,6 +349,8 @@ static enum dispatched hand_over(struct exchange *exchange, void (*run)(struct j
 
 static enum dispatched answer(struct exchange *exchange)
 {
+    exchange->request.waiter = &exchange->waiter;
+    exchange->pump.pool = exchange->dispatcher->pool;
     if (exchange->route->first_try != TRY_INLINE)
         return hand_over(exchange, answer_job);
 
@@ -478,13 +505,14 @@ static void answer_body(struct exchange *exchange)
     struct request *request = &exchange->request;
 
     request->patience = MAY_WAIT;
+    request->waiter = NULL;
     if (exchange->pump.failed) {
         exchange->error = exchange->pump.error;
         refuse(exchange);
     } else if (!request->body->end(request->body, &exchange->error)) {
         refuse(exchange);
     } else {
-        answer_waiting(exchange);
+        (void)answer_waiting(exchange); /* without a waiter it comes to an end here */
     }
     exchange_wake(exchange);
 }

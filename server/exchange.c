@@ -53,6 +53,51 @@ void exchanges_done(struct exchanges *all)
     pthread_mutex_destroy(&all->lock);
 }
 
+/* ── waiting for another's work ── */
+
+enum parking { RUNNING, PARKED, WOKEN };
+
+static struct exchange *exchange_of_waiter(struct waiter *waiter)
+{
+    return (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
+}
+
+static void go_on(struct exchange *exchange)
+{
+    atomic_store(&exchange->parking, RUNNING);
+    worker_pool_continue(exchange->pump.pool, URGENCY_INTERACTIVE, exchange->parked);
+}
+
+static void hold_waiter(struct waiter *waiter)
+{
+    struct exchange *exchange = exchange_of_waiter(waiter);
+
+    exchange->awaits = true;
+    exchange_ref(exchange);
+}
+
+/* Either sees the other: who comes second lets the job go on. A wake that comes when the job is past waiting
+ * is found by its next wait, which then looks once too often. */
+static void wake_waiter(struct waiter *waiter)
+{
+    struct exchange *exchange = exchange_of_waiter(waiter);
+
+    if (atomic_exchange(&exchange->parking, WOKEN) == PARKED)
+        go_on(exchange);
+    exchange_unref(exchange);
+}
+
+bool exchange_park(struct exchange *exchange, struct job *job)
+{
+    if (!exchange->awaits)
+        return false;
+    exchange->awaits = false;
+    exchange->parked = job;
+    if (atomic_exchange(&exchange->parking, PARKED) == WOKEN)
+        go_on(exchange);
+    return true;
+}
+
 static struct exchange *make(struct exchanges *all)
 {
     struct exchange *exchange = calloc(1, sizeof *exchange);
@@ -63,6 +108,7 @@ static struct exchange *make(struct exchanges *all)
     }
     exchange->all = all;
     body_pump_init(&exchange->pump, exchange);
+    exchange->waiter = (struct waiter){ hold_waiter, wake_waiter, NULL, false };
     /* So that the first chunk stays when the arena is rewound to its start. */
     (void)arena_alloc(&exchange->arena, 1);
     exchange->start = arena_mark(&exchange->arena);
@@ -86,6 +132,8 @@ struct exchange *exchange_new(struct exchanges *all, const struct transport_kind
     memset(&exchange->response, 0, sizeof exchange->response);
     error_clear(&exchange->error);
     exchange->request.arena = &exchange->arena;
+    exchange->awaits = false;
+    atomic_init(&exchange->parking, RUNNING);
     exchange->request.id = atomic_fetch_add_explicit(&all->next_id, 1, memory_order_relaxed);
     exchange->route = NULL;
     exchange->allow = NULL;

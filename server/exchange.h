@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/attributes.h"
 #include "base/error.h"
+#include "base/waiter.h"
 #include "handlers/routes.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -55,7 +56,11 @@ struct exchange {
     void *carrier;               /* the transport's */
     unsigned carrier_state;      /* the transport's, 0 at first */
     struct body_pump pump;
-    struct job job; /* its seat in the worker queue */
+    struct job job;       /* its seat in the worker queue */
+    struct waiter waiter; /* for work that another exchange has begun */
+    bool awaits;          /* a worker's: the waiter was given away since the job began */
+    atomic_int parking;   /* enum parking */
+    struct job *parked;   /* the job that goes on when it is woken */
     atomic_uint holders;
     atomic_bool gone; /* the client left: long jobs stop early */
     bool begun;       /* dispatcher_begin was called: it is counted and gets an access line */
@@ -77,6 +82,10 @@ void exchange_ref(struct exchange *exchange);
 /* The last one writes the access line and recycles it. Any thread. */
 void exchange_unref(struct exchange *exchange);
 
+/* The job on this worker ends without an end: it said WOULD_WAIT though it may wait, having given the waiter
+ * away. It is queued again once the waiter is woken, or was already. The job's hold on the exchange stays.
+ * False: it has not given the waiter away, so nobody would wake it. */
+MUST_USE bool exchange_park(struct exchange *exchange, struct job *job);
 /* Pauses what carries it, on that thread. False when the server is ending: then nothing may be left paused,
  * and the exchange has to come to its end at once. */
 MUST_USE bool exchange_pause(struct exchange *exchange);

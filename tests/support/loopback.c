@@ -31,6 +31,7 @@ struct loopback {
     struct store *store;
     struct catalog *catalog;
     struct display_cache *displays;
+    struct frame_cache *frame_cache;
     struct worker_pool *pool;
     struct dispatcher *dispatcher;
     struct loopback_answer *last;
@@ -164,13 +165,17 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
     must(store_open(&store_options, catalog_last_generation(loopback->catalog) + 1, &loopback->store, &err),
          &err, "store");
     must(recover(loopback->store, loopback->catalog, &removed, &err), &err, "recover");
+    snprintf(path, sizeof path, "%s/frames", loopback->folder);
+    const struct frame_cache_options cache_options = { path, 8 << 20, 64 << 20 };
+    must(frame_cache_open(&cache_options, &loopback->frame_cache, &err), &err, "frames");
     must(worker_pool_start(WORKERS, LONGEST_QUEUE, &loopback->pool, &err), &err, "workers");
     loopback->displays = display_cache_new(1 << 20);
     const struct dispatcher_options dispatcher_options = {
         .service = { .store = loopback->store,
                      .catalog = loopback->catalog,
                      .displays = loopback->displays,
-                     .font = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf" },
+                     .font = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+                     .frame_cache = loopback->frame_cache },
         .pool = loopback->pool,
         .base_path = "/dicom-web",
         .port = 443,
@@ -198,6 +203,7 @@ void loopback_close(struct loopback *loopback)
     (void)dispatcher_drain(loopback->dispatcher, 60000);
     dispatcher_abort(loopback->dispatcher);
     worker_pool_stop(loopback->pool);
+    frame_cache_close(loopback->frame_cache);
     dispatcher_free(loopback->dispatcher);
     store_close(loopback->store);
     display_cache_free(loopback->displays);
