@@ -11,6 +11,8 @@
 
 #include "codec/layout.h"
 
+static const char UNREADABLE[] = "The stored pixel data cannot be decoded.";
+
 enum signs { UNSIGNED_ONLY, ANY_SIGN };
 
 /* What a library can do; where two lines name one syntax, the first that fits. Decoding looks at the stream
@@ -25,16 +27,36 @@ struct codec {
     encode_fn *encode;
 };
 
+/* clang-format off */
 static const struct codec codecs[] = {
-    /* syntax               library          bits a sample  samples  signs     decode       encode        */
-    { SYNTAX_JPEG_BASELINE_8, "libjpeg-turbo", 16, 8, 3, UNSIGNED_ONLY, jpeg_decode, jpeg_encode },
-    { SYNTAX_JPEG_BASELINE_8, "libjpeg-turbo", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
-    { SYNTAX_JPEG_EXTENDED_12, "libjpeg-turbo", 16, 8, 3, UNSIGNED_ONLY, jpeg_decode, jpeg_encode },
-    { SYNTAX_JPEG_EXTENDED_12, "DCMTK", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
-    { SYNTAX_JPEG_SPECTRAL, "libjpeg-turbo", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
-    { SYNTAX_JPEG_PROGRESSIVE, "libjpeg-turbo", 16, 16, 3, ANY_SIGN, jpeg_decode, NULL },
-    { SYNTAX_RLE_LOSSLESS, "own", 32, 32, 3, ANY_SIGN, rle_decode, rle_encode },
+    /* syntax                        library          bits: cell, used; samples  signs   decode                  encode */
+    { SYNTAX_JPEG_BASELINE_8,        "libjpeg-turbo", 16,  8, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_BASELINE_8,        "libjpeg-turbo", 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_EXTENDED_12,       "libjpeg-turbo", 16,  8, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_EXTENDED_12,       "DCMTK",         16, 12, 1, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_EXTENDED_12,       "DCMTK",         16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_SPECTRAL,          "libjpeg-turbo", 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_PROGRESSIVE,       "libjpeg-turbo", 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_LOSSLESS,          "DCMTK",         16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_LOSSLESS_SV1,      "DCMTK",         16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_LS_LOSSLESS,       "CharLS",        16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
+    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "CharLS",        16, 16, 3, UNSIGNED_ONLY, jpeg_ls_decode,        jpeg_ls_encode },
+    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "CharLS",        16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        NULL },
+    { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
+    { SYNTAX_JPEG_2000,              "OpenJPEG",      16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_JPEG_2000,              "OpenJPEG",      32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
+    { SYNTAX_HTJ2K_LOSSLESS,         "OpenJPH",       16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_HTJ2K_LOSSLESS_RPCL,    "OpenJPH",       16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_HTJ2K,                  "OpenJPH",       16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_JPEG_XL_LOSSLESS,       "libjxl",        16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        jpeg_xl_encode },
+    { SYNTAX_JPEG_XL_RECOMPRESSION,  "libjxl",        16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        NULL },
+    { SYNTAX_JPEG_XL,                "libjxl",        16, 16, 3, UNSIGNED_ONLY, jpeg_xl_decode,        jpeg_xl_encode },
+    { SYNTAX_JPEG_XL,                "libjxl",        16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        NULL },
+    { SYNTAX_RLE_LOSSLESS,           "own",           32, 32, 3, ANY_SIGN,      rle_decode,            rle_encode },
+    { SYNTAX_DEFLATED_FRAME,         "zlib",          64, 64, 3, ANY_SIGN,      deflated_frame_decode, deflated_frame_encode },
 };
+/* clang-format on */
 
 static bool is_native(enum transfer_syntax syntax)
 {
@@ -44,8 +66,12 @@ static bool is_native(enum transfer_syntax syntax)
 
 static bool fits(const struct codec *codec, const struct pixel_shape *shape)
 {
-    return shape->bits_allocated >= 8 && shape->bits_allocated <= codec->most_allocated &&
-           shape->bits_allocated % 8 == 0 && shape->bits_stored >= 1 &&
+    /* One bit a pixel is a form of native bytes, which only Deflate takes for what they are. */
+    const bool bits = shape->bits_allocated == 1 && codec->syntax == SYNTAX_DEFLATED_FRAME;
+
+    return (bits ||
+            (shape->bits_allocated >= 8 && shape->bits_allocated % 8 == 0 && shape->bits_allocated != 24)) &&
+           shape->bits_allocated <= codec->most_allocated && shape->bits_stored >= 1 &&
            shape->bits_stored <= codec->most_stored && shape->bits_stored <= shape->bits_allocated &&
            (shape->samples_per_pixel == 1 || shape->samples_per_pixel == codec->most_samples) &&
            (!shape->is_signed || codec->signs == ANY_SIGN) && shape->rows && shape->columns &&
@@ -78,9 +104,30 @@ bool codec_can_encode(enum transfer_syntax to, const struct pixel_shape *shape)
     return to == SYNTAX_EXPLICIT_LE || encoder_of(to, shape);
 }
 
+/* JPEG in JPEG XL: the stream itself changes its clothes. */
+static bool is_recompression(enum transfer_syntax from, enum transfer_syntax to)
+{
+    return (from == SYNTAX_JPEG_BASELINE_8 && to == SYNTAX_JPEG_XL_RECOMPRESSION) ||
+           (from == SYNTAX_JPEG_XL_RECOMPRESSION && to == SYNTAX_JPEG_BASELINE_8);
+}
+
+/* What the decoded frame looks like, as far as encoders care. */
+static struct pixel_shape shape_between(enum transfer_syntax from, const struct pixel_shape *shape)
+{
+    struct pixel_shape between = *shape;
+
+    if (!is_native(from) && (shape->photometric == YBR_FULL_422 || shape->photometric == YBR_RCT ||
+                             shape->photometric == YBR_ICT))
+        between.photometric = RGB;
+    return between;
+}
+
 bool codec_can(enum transfer_syntax from, enum transfer_syntax to, const struct pixel_shape *shape)
 {
-    return from == to || (codec_can_decode(from, shape) && codec_can_encode(to, shape));
+    const struct pixel_shape between = shape_between(from, shape);
+
+    return from == to || is_recompression(from, to) ||
+           (codec_can_decode(from, shape) && codec_can_encode(to, &between));
 }
 
 void pixels_done(struct pixels *pixels)
@@ -113,7 +160,7 @@ bool decoding_failed(struct error *err, const char *format, ...)
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
-    error_tell(err, FAULT_CORRUPT_PIXELS, "The stored pixel data cannot be decoded.");
+    error_tell(err, FAULT_CORRUPT_PIXELS, "%s", UNREADABLE);
     snprintf(err->detail, sizeof err->detail, "%s", detail);
     return false;
 }
@@ -198,8 +245,14 @@ bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, st
             return error_tell(
                 err, FAULT_NOT_ACCEPTABLE, "There is no decoder for %s with %u samples of %u bits.",
                 transfer_syntax_info(from)->uid, shape->samples_per_pixel, shape->bits_allocated);
-        if (!check_size(&task, err) || !codec->decode(&task, &pixels, err))
+        if (!check_size(&task, err))
+            return false;
+        if (!codec->decode(&task, &pixels, err)) {
+            if (err->fault == FAULT_CORRUPT_PIXELS &&
+                !err->told[0]) /* from the bridge, which tells the log alone */
+                snprintf(err->told, sizeof err->told, "%s", UNREADABLE);
             return error_while(err, "decoding %s", transfer_syntax_info(from)->uid);
+        }
     }
     if (!arrange(wish, shape, &pixels, err))
         return false;
@@ -225,9 +278,35 @@ bool codec_encode(enum transfer_syntax to, const struct pixels *pixels,
     ready = (struct pixels){ block_ref(pixels->block), pixels->shape };
     /* 4:2:2 cannot be encoded as it is; every encoder but RLE's wants the samples of a pixel together. */
     if (!layout_full_chroma(&ready, err) ||
-        (to != SYNTAX_RLE_LOSSLESS && !layout_planar(&ready, false, err)) ||
+        (to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME && !layout_planar(&ready, false, err)) ||
         !codec->encode(to, &ready, parameters, &coded, err))
         return error_while(err, "encoding %s", transfer_syntax_info(to)->uid);
     *ret = (struct pixels){ TAKE(coded.block), coded.shape };
     return true;
+}
+
+static bool recompress(enum transfer_syntax to, const struct pixel_shape *shape, struct bytes coded,
+                       uint64_t ceiling_bytes, struct pixels *ret, struct error *err)
+{
+    ret->shape = *shape;
+    return to == SYNTAX_JPEG_XL_RECOMPRESSION ? jpeg_xl_from_jpeg(coded, &ret->block, err)
+                                              : jpeg_xl_to_jpeg(coded, ceiling_bytes, &ret->block, err);
+}
+
+bool codec_transcode(enum transfer_syntax from, enum transfer_syntax to, const struct pixel_shape *shape,
+                     struct block *frame, const struct codec_parameters *parameters, uint64_t ceiling_bytes,
+                     struct pixels *ret, struct error *err)
+{
+    const struct codec_wish wish = { .ceiling_bytes = ceiling_bytes };
+    SCOPED(pixels) struct pixels native = { 0 };
+
+    if (from == to) {
+        *ret = (struct pixels){ block_ref(frame), *shape };
+        return true;
+    }
+    if (is_recompression(from, to))
+        return recompress(to, shape, block_bytes(frame), ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES,
+                          ret, err);
+    return codec_decode(from, shape, frame, &wish, &native, err) &&
+           codec_encode(to, &native, parameters, ret, err);
 }

@@ -49,7 +49,6 @@ struct codec_wish {
  * ret->shape is `shape` but for:
  * - photometric. JPEG's YBR_FULL_422 and the YBR_ICT and YBR_RCT of JPEG 2000 become RGB
  * (PS3.5 8.2.1, 8.2.4); YBR_FULL stays what it is. MONOCHROME and PALETTE COLOR never change.
- * - bits_stored, where the code stream has more bits than the attributes say.
  * - with halvings rows and columns, with for_display planar and photometric.
  * Bits Allocated and the sign stay: samples of fewer bits are put into that many, signed ones with their sign
  * (Pixel Representation 1 of a code stream that knows no signs keeps its bit pattern, TSX-09).
@@ -76,6 +75,13 @@ enum { CODEC_QUALITY = 90 };
  * BUSY; INTERNAL. */
 MUST_USE bool codec_encode(enum transfer_syntax to, const struct pixels *pixels,
                            const struct codec_parameters *parameters, struct pixels *ret, struct error *err);
+
+/* The one after the other; the same syntax: the frame itself. JPEG Baseline and JPEG XL JPEG Recompression
+ * become each other without decoding, bit by bit (TSX-14). Faults of both. */
+MUST_USE bool codec_transcode(enum transfer_syntax from, enum transfer_syntax to,
+                              const struct pixel_shape *shape, struct block *frame,
+                              const struct codec_parameters *parameters, uint64_t ceiling_bytes,
+                              struct pixels *ret, struct error *err);
 
 /* Is it possible that an honest encoder made `coded_bytes` of a frame of `native_bytes`? The bound is far
  * beyond any image: a blank frame of 16 MiB may come from anything, above that each coded byte counts for

@@ -41,22 +41,34 @@ MUST_USE bool pixels_take(const struct pixel_shape *shape, struct pixels *ret, s
 bool decoding_failed(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* codec/jpeg.c: the marker segments up to the frame header, then the library for what it announces. */
-decode_fn jpeg_decode;
-encode_fn jpeg_encode;
-
-/* codec/jpeg_turbo.c: 8-bit DCT, one or three components. */
 struct jpeg_header {
     struct stream_facts facts;
     unsigned sof;    /* the second byte of the marker: 0xC0 ... 0xCF, 0xF7 for JPEG-LS */
     bool subsampled; /* not all components have the same sampling factors */
 };
 MUST_USE bool jpeg_header_read(struct bytes coded, struct jpeg_header *ret, struct error *err);
+decode_fn jpeg_decode;
+encode_fn jpeg_encode;
+
+/* codec/jpeg_turbo.c: 8-bit DCT, one or three components. */
 MUST_USE bool jpeg_turbo_decode(const struct decoding *task, const struct jpeg_header *header,
                                 struct pixels *ret, struct error *err);
 encode_fn jpeg_turbo_encode;
 
-/* codec/rle.c */
-decode_fn rle_decode;
-encode_fn rle_encode;
+/* codec/jpeg_ijg.c: 12-bit DCT, lossless of any precision. */
+MUST_USE bool jpeg_ijg_decode(const struct decoding *task, const struct jpeg_header *header,
+                              struct pixels *ret, struct error *err);
+MUST_USE bool jpeg_ijg_encode_lossless(const struct pixels *pixels, struct pixels *ret, struct error *err);
+MUST_USE bool jpeg_ijg_encode_12(const struct pixels *pixels, const struct codec_parameters *parameters,
+                                 struct pixels *ret, struct error *err);
+
+/* codec/jpeg_ls.c, jpeg_2000.c, jpeg_xl.c, rle.c, deflated_frame.c */
+decode_fn jpeg_ls_decode, jpeg_2000_decode, jpeg_xl_decode, rle_decode, deflated_frame_decode;
+encode_fn jpeg_ls_encode, jpeg_2000_encode, jpeg_xl_encode, rle_encode, deflated_frame_encode;
+
+/* A JPEG stream as JPEG XL, and the very same bytes back (TSX-14). CORRUPT_PIXELS, BUSY. */
+MUST_USE bool jpeg_xl_from_jpeg(struct bytes jpeg, struct block **ret, struct error *err);
+MUST_USE bool jpeg_xl_to_jpeg(struct bytes coded, uint64_t ceiling_bytes, struct block **ret,
+                              struct error *err);
 
 #endif

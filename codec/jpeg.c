@@ -15,7 +15,8 @@ enum {
     DAC = 0xCC,
     SOI = 0xD8,
     SOS = 0xDA,
-    SOF_LS = 0xF7
+    SOF_LS = 0xF7,
+    SOF_LOSSLESS = 0xC3
 };
 
 static bool is_frame_header(unsigned marker)
@@ -79,16 +80,26 @@ bool jpeg_decode(const struct decoding *task, struct pixels *ret, struct error *
 {
     struct jpeg_header header;
 
-    if (!jpeg_header_read(task->coded, &header, err) || !decoding_check(task, &header.facts, err))
+    if (!jpeg_header_read(task->coded, &header, err))
+        return false;
+    if (header.sof == SOF_LS)
+        return jpeg_ls_decode(task, ret, err);
+    if (!decoding_check(task, &header.facts, err))
         return false;
     /* Baseline, extended, progressive, and the last two again with arithmetic coding. */
     if (header.facts.bits == 8 && (header.sof <= 0xC2 || header.sof == 0xC9 || header.sof == 0xCA))
         return jpeg_turbo_decode(task, &header, ret, err);
+    if (header.sof == SOF_LOSSLESS || (header.facts.bits == 12 && header.sof <= 0xC2))
+        return jpeg_ijg_decode(task, &header, ret, err);
     return decoding_failed(err, "JPEG: nothing decodes SOF %02X of %u bits", header.sof, header.facts.bits);
 }
 
 bool jpeg_encode(enum transfer_syntax to, const struct pixels *pixels,
                  const struct codec_parameters *parameters, struct pixels *ret, struct error *err)
 {
+    if (to == SYNTAX_JPEG_LOSSLESS || to == SYNTAX_JPEG_LOSSLESS_SV1)
+        return jpeg_ijg_encode_lossless(pixels, ret, err);
+    if (pixels->shape.bits_stored > 8)
+        return jpeg_ijg_encode_12(pixels, parameters, ret, err);
     return jpeg_turbo_encode(to, pixels, parameters, ret, err);
 }

@@ -16,6 +16,8 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include "codec/samples.h"
+
 enum { HALVINGS_MOST = 3, SCANS_MOST = 64, ROWS_AT_ONCE = 8 };
 
 /* libjpeg ends by calling error_exit, which must not return. */
@@ -106,18 +108,6 @@ static void read_rows(struct jpeg_decompress_struct *jpeg, uint8_t *into, size_t
     }
 }
 
-/* Bytes at the end of the room become words from its start: each is read before it is written over. */
-static void widen(uint8_t *room, size_t samples)
-{
-    const uint8_t *from = room + samples;
-
-    for (size_t i = 0; i < samples; i++) {
-        const uint8_t sample = from[i];
-        room[2 * i] = sample;
-        room[2 * i + 1] = 0;
-    }
-}
-
 /* What longjmp may pass over lives in the caller. */
 static bool decode_guarded(struct jpeg_decompress_struct *jpeg, struct escape *escape,
                            const struct decoding *task, const struct jpeg_header *header, struct pixels *ret,
@@ -148,7 +138,7 @@ static bool decode_guarded(struct jpeg_decompress_struct *jpeg, struct escape *e
     uint8_t *room = block_room(ret->block, NULL);
     read_rows(jpeg, shape.bits_allocated == 8 ? room : room + samples, row_bytes);
     if (shape.bits_allocated == 16)
-        widen(room, samples);
+        samples_widen(room, samples);
     return true;
 }
 
@@ -206,8 +196,7 @@ static void write_rows(struct jpeg_compress_struct *jpeg, const struct pixel_sha
                 continue;
             }
             rows[i] = narrow + i * row_samples;
-            for (size_t n = 0; n < row_samples; n++)
-                rows[i][n] = from[2 * (first + n)];
+            samples_narrow(from + 2 * first, row_samples, rows[i]);
         }
         jpeg_write_scanlines(jpeg, rows, count);
     }
@@ -246,6 +235,9 @@ bool jpeg_turbo_encode(enum transfer_syntax to, const struct pixels *pixels,
     unsigned long coded_size = 0;
 
     (void)to;
+    if (samples_precision(pixels) > 8)
+        return error_tell(err, FAULT_NOT_ACCEPTABLE,
+                          "The samples use more than 8 bits: no such JPEG of them.");
     if (shape->bits_allocated == 16 && !block_take(row_samples * ROWS_AT_ONCE, &narrow, err))
         return false;
     prepare(&escape);
@@ -258,6 +250,7 @@ bool jpeg_turbo_encode(enum transfer_syntax to, const struct pixels *pixels,
         memcpy(block_room(ret->block, NULL), coded, coded_size);
         block_seal(ret->block, coded_size);
         ret->shape = *shape;
+        ret->shape.bits_stored = 8; /* a stream of 8 bits, and losses reach into all of them */
         if (shape->samples_per_pixel == 3)
             ret->shape.photometric = parameters->full_chroma ? YBR_FULL : YBR_FULL_422;
     }

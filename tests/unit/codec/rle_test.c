@@ -52,7 +52,7 @@ TEST(TSX_08_the_most_significant_byte_plane_comes_first)
 
 TEST(TSX_08_every_shape_comes_back_bit_by_bit)
 {
-    for (unsigned bits = 8; bits <= 32; bits += 8)
+    for (unsigned bits = 8; bits <= 32; bits *= 2)
         for (unsigned samples = 1; samples <= 3; samples += 2)
             for (unsigned planar = 0; planar < (samples > 1 ? 2u : 1u); planar++) {
                 const struct pixel_shape shape = { .rows = 37,

@@ -1,0 +1,33 @@
+/* codec/samples.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Bits of samples: how many are used, where the sign is. Codecs know numbers of a precision; DICOM knows
+ * cells of Bits Allocated whose upper bits may hold the sign, nothing, or (in old files) overlays. Any
+ * thread, never waits.
+ */
+#ifndef GANTRY_CODEC_SAMPLES_H
+#define GANTRY_CODEC_SAMPLES_H
+
+#include "codec/codec.h"
+
+/* How many bits hold every sample of the frame without loss: Bits Stored if the rest is nothing but sign or
+ * zeros, else Bits Allocated. For 8 and 16 bits allocated; more are taken as they are. */
+unsigned samples_precision(const struct pixels *pixels);
+/* Clears the bits above `bits` in every sample: for codecs that know no sign (TSX-09). A new block takes the
+ * old one's place where there is something to clear. */
+MUST_USE bool samples_unsign(struct pixels *pixels, unsigned bits, struct error *err);
+/* Copies the sign, bit `bits` - 1, into the bits above it. */
+void samples_sign(uint8_t *data, size_t count, unsigned bits_allocated, unsigned bits);
+/* `count` bytes that lie in room[count] to room[2 * count - 1] become little endian words from room[0] on. */
+void samples_widen(uint8_t *room, size_t count);
+/* The low bytes of `count` words. */
+void samples_narrow(const uint8_t *words, size_t count, uint8_t *into);
+/* `count` numbers, clamped to [least, most], as cells of `bits_allocated` bits that stand `stride` cells
+ * apart. */
+void samples_store(const int32_t *from, size_t count, int32_t least, int32_t most, unsigned bits_allocated,
+                   size_t stride, uint8_t *into);
+/* The other way: cells as numbers of `bits` bits, with or without a sign. */
+void samples_load(const uint8_t *from, size_t count, size_t stride, unsigned bits_allocated, unsigned bits,
+                  bool is_signed, int32_t *into);
+
+#endif
