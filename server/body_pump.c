@@ -248,6 +248,8 @@ void body_pump_begin_out(struct body_pump *pump, struct worker_pool *pool, struc
     pump->failed = false;
     pump->pool = pool;
     pump->source = source;
+    pump->produced = pump->sent =
+        0; /* an earlier source may have begun, and failed before its first byte left */
     pump->source_ended = source->size == 0;
 }
 
