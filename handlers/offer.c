@@ -150,6 +150,38 @@ void offers_of_frames(struct offers *offers, const struct instance_record *recor
         add_made(offers, record->syntax, &record->shape);
 }
 
+static bool is_of(enum frame_family family, const struct offer *offer)
+{
+    const struct transfer_syntax_info *info = transfer_syntax_info(offer->syntax);
+
+    switch (family) {
+    case FRAMES_ANY:
+        return true;
+    case FRAMES_HTJ2K:
+        return strcmp(info->media_type, "image/jphc") == 0;
+    case FRAMES_JPEG_LS:
+        return strcmp(info->media_type, "image/jls") == 0;
+    case FRAMES_LOSSY:
+        break;
+    }
+    return info->encapsulated && !info->lossless;
+}
+
+void offers_narrow(struct offers *offers, enum frame_family family)
+{
+    size_t kept = 0;
+
+    if (family == FRAMES_ANY)
+        return;
+    for (size_t i = 0; i < offers->count; i++) {
+        if (!is_of(family, &offers->list[i]))
+            continue;
+        offers->list[kept] = offers->list[i];
+        offers->list[kept++].meant_by = BY_TYPE | BY_WILDCARD | BY_ANY;
+    }
+    offers->count = kept;
+}
+
 void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, const char *syntax_uid,
                         const struct pixel_shape *shape_or_null)
 {
@@ -205,7 +237,7 @@ static bool not_acceptable(const struct offers *offers, bool one_item, struct er
         told[offer->syntax] = true;
     }
     if (size == 0)
-        return error_tell(err, FAULT_NOT_ACCEPTABLE, "Nothing can be sent in its stored transfer syntax.");
+        return error_tell(err, FAULT_NOT_ACCEPTABLE, "There is no form in which this can be sent.");
     return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available as multipart/related%s: %s",
                       one_item ? " or single part" : "", list);
 }

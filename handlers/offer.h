@@ -57,6 +57,11 @@ void offers_of_frames(struct offers *offers, const struct instance_record *recor
 void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, const char *syntax_uid,
                         const struct pixel_shape *shape_or_null);
 
+/* What the path itself asks for: the alternative frame paths of progressive loaders. */
+enum frame_family { FRAMES_ANY, FRAMES_HTJ2K, FRAMES_JPEG_LS, FRAMES_LOSSY };
+/* Leaves those alone, and has every range mean them: the path has named them. */
+void offers_narrow(struct offers *offers, enum frame_family family);
+
 struct choice {
     const struct offer *offer; /* points into the offers */
     bool multipart;

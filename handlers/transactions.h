@@ -16,9 +16,11 @@ handler_answer_fn wado_rs_metadata, wado_rs_frames, wado_rs_bulkdata; /* PS3.18 
 handler_answer_fn wado_rs_rendered, wado_rs_rendered_instance,
     wado_rs_rendered_frames; /* PS3.18 10.4.1.1.3 */
 handler_answer_fn wado_rs_thumbnail, wado_rs_thumbnail_instance,
-    wado_rs_thumbnail_frames;      /* PS3.18 10.4.1.1.4 */
-handler_answer_fn delete_resource; /* not in PS3.18 */
-handler_answer_fn capabilities;    /* PS3.18 8.9 */
+    wado_rs_thumbnail_frames;                                                     /* PS3.18 10.4.1.1.4 */
+handler_answer_fn wado_rs_frames_htj2k, wado_rs_frames_jls, wado_rs_frames_lossy; /* not in PS3.18 */
+handler_answer_fn wado_uri;                                                       /* PS3.18 9 */
+handler_answer_fn delete_resource;                                                /* not in PS3.18 */
+handler_answer_fn capabilities;                                                   /* PS3.18 8.9 */
 handler_answer_fn health_live, health_ready;
 
 #endif

@@ -30,8 +30,9 @@ static bool frames_are_there(const struct instance_record *record, const struct 
     return true;
 }
 
-bool wado_rs_frames(const struct service *service, const struct request *request, struct response *response,
-                    struct error *err)
+static bool answer_frames(const struct service *service, const struct request *request,
+                          enum frame_family family, const char *segment, struct response *response,
+                          struct error *err)
 {
     struct arena *arena = request->arena;
     const struct instance_record *record = NULL;
@@ -53,11 +54,12 @@ bool wado_rs_frames(const struct service *service, const struct request *request
     if (wanted->count > FRAMES_INLINE && request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "%zu frames", wanted->count);
     offers_of_frames(offers, record);
+    offers_narrow(offers, family);
     if (!offers_choose(offers, &accept, wanted->count == 1, &choice, err))
         return false;
 
     const struct offer *offer = choice.offer;
-    const char *frames = arena_printf(arena, "/frames/%.*s", BYTES_ARG(request->params[3]));
+    const char *frames = arena_printf(arena, "/%s/%.*s", segment, BYTES_ARG(request->params[3]));
     const char *location = link_to(arena, request->public_base, &record->key, frames);
     const char *labelled =
         arena_printf(arena, "%s; transfer-syntax=%s", offer->media_type, offer->transfer_syntax);
@@ -76,4 +78,29 @@ bool wado_rs_frames(const struct service *service, const struct request *request
     return frames_body(service, request, record, wanted, offer, choice.multipart ? NULL : location, boundary,
                        &body, err) &&
            representation_send(request, &what, body, response, err);
+}
+
+bool wado_rs_frames(const struct service *service, const struct request *request, struct response *response,
+                    struct error *err)
+{
+    return answer_frames(service, request, FRAMES_ANY, "frames", response, err);
+}
+
+/* Paths of no standard: a progressive loader puts them where /frames/ stands, and leaves Accept as it is. */
+bool wado_rs_frames_htj2k(const struct service *service, const struct request *request,
+                          struct response *response, struct error *err)
+{
+    return answer_frames(service, request, FRAMES_HTJ2K, "htj2k", response, err);
+}
+
+bool wado_rs_frames_jls(const struct service *service, const struct request *request,
+                        struct response *response, struct error *err)
+{
+    return answer_frames(service, request, FRAMES_JPEG_LS, "jls", response, err);
+}
+
+bool wado_rs_frames_lossy(const struct service *service, const struct request *request,
+                          struct response *response, struct error *err)
+{
+    return answer_frames(service, request, FRAMES_LOSSY, "lossy", response, err);
 }

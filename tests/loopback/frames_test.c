@@ -331,3 +331,28 @@ TEST(RET_51_frames_of_a_deflated_data_set_are_inflated)
            answer->status, answer->body.size);
     loopback_close(house);
 }
+
+TEST(the_paths_of_progressive_loaders_give_frames_of_their_kind)
+{
+    const struct make_dicom stored = {
+        .frames = 2, .transfer_syntax = "1.2.840.10008.1.2.4.201", .fragment_count = 1, .fragment_bytes = 100
+    };
+    struct loopback *house = house_with(&stored);
+    struct bytes head = NOTHING;
+    SCOPED(buffer) struct buffer want = frame_of(&stored, 2);
+    const struct loopback_answer *answer = get(house, INSTANCE "/htj2k/2", CORNERSTONE);
+
+    EXPECT(answer->status == 200 && bytes_equal(part_of(answer->body, 0, &head), buffer_bytes(&want)), "%d",
+           answer->status);
+    EXPECT(has(head, "Content-Type: application/octet-stream; transfer-syntax=1.2.840.10008.1.2.4.201\r\n") &&
+               has(head, "/frames/2\r\n"),
+           "%.*s", BYTES_ARG(head));
+    answer = get(house, INSTANCE "/htj2k/1", "accept: */*\n");
+    part_of(answer->body, 0, &head);
+    EXPECT(has(head, "Content-Type: image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201\r\n"), "%.*s",
+           BYTES_ARG(head));
+    EXPECT(get(house, INSTANCE "/htj2k/3", CORNERSTONE)->status == 404, "a frame that is not there");
+    EXPECT(get(house, INSTANCE "/lossy/0", CORNERSTONE)->status == 400, "no frame at all");
+    EXPECT(get(house, INSTANCE "/frames/1/pixeldata", CORNERSTONE)->status == 200, "the frame's pixel data");
+    loopback_close(house);
+}
