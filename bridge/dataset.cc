@@ -297,11 +297,11 @@ try {
             parsed->elements.DcmItem::read(input, syntax_of(encoding), EGL_noChange, LAZY_ABOVE);
         parsed->elements.DcmItem::transferEnd();
         if (input.was_too_deep())
-            return error_set(err, FAULT_NOT_DICOM, "sequences nested too deeply");
+            return error_tell(err, FAULT_NOT_DICOM, "Sequences nested too deeply");
         /* The code, not DCMTK's text: that may hold values. */
         if (outcome.bad() && outcome != EC_EndOfStream)
-            return error_set(err, FAULT_NOT_DICOM, "DCMTK: condition %u.%u", outcome.module(),
-                             outcome.code());
+            return error_tell(err, FAULT_NOT_DICOM, "DCMTK: condition %u.%u", outcome.module(),
+                              outcome.code());
     }
     *ret = parsed.release();
     return true;

@@ -369,6 +369,30 @@ static void keep_syntax(const struct part10 *part10, struct description *found)
     found->key.instance = part10->sop_instance;
 }
 
+/* What belongs to no patient and no study has a service of its own (PS3.18 12.1): STO-68, STO-69. */
+static bool is_storable(const struct uid *sop_class, struct error *err)
+{
+    static const struct {
+        const char *uid, *name;
+    } others[] = {
+        { MEDIA_STORAGE_DIRECTORY, "DICOMDIR" },
+        { "1.2.840.10008.5.1.4.38.1", "Hanging Protocol" },
+        { "1.2.840.10008.5.1.4.39.1", "Color Palette" },
+        { "1.2.840.10008.5.1.4.43.1", "Generic Implant Template" },
+        { "1.2.840.10008.5.1.4.44.1", "Implant Assembly Template" },
+        { "1.2.840.10008.5.1.4.45.1", "Implant Template Group" },
+        { "1.2.840.10008.5.1.4.1.1.200.1", "CT Defined Procedure Protocol" },
+        { "1.2.840.10008.5.1.4.1.1.200.7", "XA Defined Procedure Protocol" },
+        { "1.2.840.10008.5.1.4.1.1.201.1", "Inventory" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (strcmp(sop_class->text, others[i].uid) == 0)
+            return error_tell(err, FAULT_NOT_STORABLE, "A %s is no part of a study and is not stored.",
+                              others[i].name);
+    return true;
+}
+
 static bool describe(const char *path, const struct json_limits *limits, struct reading *reading,
                      struct description *found, struct error *err)
 {
@@ -376,8 +400,8 @@ static bool describe(const char *path, const struct json_limits *limits, struct 
 
     found->file_size = reading->data_set.file_size;
     keep_syntax(&reading->data_set.part10, found);
-    if (strcmp(found->sop_class.text, MEDIA_STORAGE_DIRECTORY) == 0)
-        return error_tell(err, FAULT_NOT_STORABLE, "A DICOMDIR is not stored.");
+    if (!is_storable(&found->sop_class, err))
+        return false;
     if (!opened)
         return false;
     reading->root = dataset_root(reading->data_set.elements);

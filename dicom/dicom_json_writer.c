@@ -91,7 +91,7 @@ static bool write_items(struct writer *writer, const struct dataset_element *seq
     uint32_t number = 0;
 
     if (++writer->depth > DEPTH)
-        return error_set(err, FAULT_NOT_DICOM, "sequences nested more than %d deep", DEPTH);
+        return error_tell(err, FAULT_NOT_DICOM, "Sequences nested more than %d deep", DEPTH);
     while ((item = dataset_next_item(sequence, item))) {
         struct resolve_level level = { .item = item, .parent = parent };
         struct charset charset = { .kind = inherited->kind, .g0 = inherited->g0, .g1 = inherited->g1 };

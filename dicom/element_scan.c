@@ -97,7 +97,7 @@ static bool broken(struct scan *scan, const char *what, struct error *err)
 {
     if (err->fault != FAULT_NONE)
         return false; /* the file could not be read */
-    return error_set(err, FAULT_NOT_DICOM, "%s at byte %" PRIu64, what, scan->at);
+    return error_tell(err, FAULT_NOT_DICOM, "The data set: %s at byte %" PRIu64 ".", what, scan->at);
 }
 
 /* VRs with a four-byte length (PS3.5 7.1.2). Unknown ones in capitals count as such too: all future VRs will
@@ -235,7 +235,7 @@ static bool count_work(struct scan *scan, uint32_t tag, struct error *err)
     else if (is_private && element >= 0x1000)
         scan->work += level->creators;
     if (scan->work > WORK_CEILING)
-        return error_set(err, FAULT_NOT_DICOM, "elements in such disorder that sorting them takes too long");
+        return error_tell(err, FAULT_NOT_DICOM, "Elements in such disorder that sorting them takes too long");
     return true;
 }
 

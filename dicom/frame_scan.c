@@ -101,12 +101,13 @@ static bool read_element(struct reader *reader, const struct frame_scan *scan, s
     const uint8_t *at;
 
     if (left < 8)
-        return error_set(err, FAULT_NOT_DICOM, "pixel data: the file ends in the element's header");
+        return error_tell(err, FAULT_NOT_DICOM,
+                          "Pixel Data (7FE0,0010): the file ends in the element's header");
     if (!read_ahead(reader, scan->element_offset, left < 12 ? 8 : 12, &at, err))
         return false;
     const uint32_t tag = tag_at(at, scan->big_endian);
     if (tag != TAG_PIXEL_DATA && tag != TAG_FLOAT_PIXEL_DATA && tag != TAG_DOUBLE_FLOAT_PIXEL_DATA)
-        return error_set(err, FAULT_NOT_DICOM, "pixel data: tag %08" PRIX32 " there", tag);
+        return error_tell(err, FAULT_NOT_DICOM, "Pixel Data (7FE0,0010): tag %08" PRIX32 " there", tag);
 
     const bool has_vr = scan->explicit_vr && at[4] >= 'A' && at[4] <= 'Z' && at[5] >= 'A' && at[5] <= 'Z';
     *ret = (struct element){ .bytes_vr = has_vr && at[4] == 'O' && at[5] == 'B' };
@@ -116,7 +117,8 @@ static bool read_element(struct reader *reader, const struct frame_scan *scan, s
     } else if (at[4] == 'O' ||
                (at[4] == 'U' && (at[5] == 'N' || at[5] == 'C' || at[5] == 'R' || at[5] == 'T'))) {
         if (left < 12)
-            return error_set(err, FAULT_NOT_DICOM, "pixel data: the file ends in the element's header");
+            return error_tell(err, FAULT_NOT_DICOM,
+                              "Pixel Data (7FE0,0010): the file ends in the element's header");
         ret->length = number_32(at + 8, scan->big_endian);
         ret->value = scan->element_offset + 12;
     } else {
@@ -209,7 +211,7 @@ static bool walk_item(struct reader *reader, const struct frame_scan *scan, uint
     if (left < ITEM_HEADER_BYTES) {
         into->cut = true;
         return scan->tolerate_cut ||
-               error_set(err, FAULT_NOT_DICOM, "pixel data: the file ends in an item's header");
+               error_tell(err, FAULT_NOT_DICOM, "Pixel Data (7FE0,0010): the file ends in an item's header");
     }
     if (!read_ahead(reader, *at, ITEM_HEADER_BYTES, &header, err))
         return false;
@@ -218,10 +220,10 @@ static bool walk_item(struct reader *reader, const struct frame_scan *scan, uint
         return true;
     if (tag != TAG_ITEM || size == undefined_length || size > left - ITEM_HEADER_BYTES) {
         into->cut = tag == TAG_ITEM && size != undefined_length;
-        return scan->tolerate_cut || error_set(err, FAULT_NOT_DICOM,
-                                               "pixel data: fragment %" PRIu32 " has tag %08" PRIX32
-                                               ", %" PRIu32 " bytes of %" PRIu64,
-                                               into->count, tag, size, left - ITEM_HEADER_BYTES);
+        return scan->tolerate_cut || error_tell(err, FAULT_NOT_DICOM,
+                                                "pixel data: fragment %" PRIu32 " has tag %08" PRIX32
+                                                ", %" PRIu32 " bytes of %" PRIu64,
+                                                into->count, tag, size, left - ITEM_HEADER_BYTES);
     }
     const uint64_t start = *at + ITEM_HEADER_BYTES;
     bool table = *first;
@@ -539,8 +541,9 @@ static bool scan_element(struct reader *reader, const struct frame_scan *scan, s
     uint64_t available = scan->file_size - element.value;
     if (element.length != undefined_length) {
         if (element.length > available && !scan->tolerate_cut)
-            return error_set(err, FAULT_NOT_DICOM, "pixel data: %" PRIu32 " bytes, the file has %" PRIu64,
-                             element.length, available);
+            return error_tell(err, FAULT_NOT_DICOM,
+                              "Pixel Data (7FE0,0010): %" PRIu32 " bytes, the file has %" PRIu64 ".",
+                              element.length, available);
         available = element.length < available ? element.length : available;
     }
     if (items)

@@ -45,8 +45,8 @@ bool inflated_open(bool (*read)(void *reader, uint64_t offset, void *into, size_
 
 static bool broken(struct inflated *inflated, struct error *err)
 {
-    return error_set(err, FAULT_NOT_DICOM, "the deflated data set breaks off near byte %" PRIu64,
-                     inflated->at);
+    return error_tell(err, FAULT_NOT_DICOM, "The deflated data set breaks off near byte %" PRIu64,
+                      inflated->at);
 }
 
 static bool fetch(struct inflated *inflated, struct error *err)

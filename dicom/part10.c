@@ -117,12 +117,12 @@ static bool read_meta(struct bytes head, uint64_t offset, struct part10 *part10,
     part10->data_set = offset;
     while (read_header(head, part10->data_set, form, &element) && element.tag >> 16 == META_GROUP) {
         if (element.length == undefined_length)
-            return error_set(err, FAULT_NOT_DICOM, "file meta information: an element of undefined length");
+            return error_tell(err, FAULT_NOT_DICOM, "File meta information: an element of undefined length.");
         part10->meta = true;
         if (!is_whole(head, &element)) {
             /* Private information may be longer than the head; the group's length leads behind it. */
             if (head.size < PART10_HEAD_BYTES || group_end < element.value + element.length)
-                return error_set(err, FAULT_NOT_DICOM, "file meta information: the file ends within it");
+                return error_tell(err, FAULT_NOT_DICOM, "File meta information: the file ends within it.");
             part10->data_set = group_end;
             return true;
         }
@@ -202,8 +202,8 @@ bool part10_read(struct bytes head, struct part10 *ret, struct error *err)
         part10.transfer_syntax = transfer_syntax_of_uid(uid_bytes(&part10.syntax));
     } else if (!guess_syntax(head, part10.data_set, part10.preamble || part10.meta,
                              &part10.transfer_syntax)) {
-        return error_set(err, FAULT_NOT_DICOM, "no transfer syntax, and the data set does not tell (%s, %s)",
-                         part10.preamble ? "preamble" : "no preamble", part10.meta ? "meta" : "no meta");
+        return error_tell(err, FAULT_NOT_DICOM, "No transfer syntax, and the data set does not tell (%s, %s).",
+                          part10.preamble ? "preamble" : "no preamble", part10.meta ? "meta" : "no meta");
     }
     *ret = part10;
     return true;

@@ -142,5 +142,50 @@ class Collection(RealFiles):
             self.assertIn(self.server.get(url, EXACT).status, (200, 406))
 
 
+def verdict_of(module):
+    """What became of the instances of a store, one text each."""
+    out = []
+    for tag, word in (("00081199", "stored"), ("00081198", "failed"), ("0008119A", "other")):
+        for item in module.get(tag, {}).get("Value", []):
+            reason = item.get("00081196" if word == "stored" else "00081197")
+            out.append(word + (f" {reason['Value'][0]:04X}" if reason else ""))
+    return out
+
+
+class Verdicts(unittest.TestCase):
+    """verdicts.tsv says of each file of the collection, stored in this order, what becomes of it and with which reason."""
+    def setUp(self):
+        folder = os.environ.get("GANTRY_TEST_DATA")
+        if not folder or not Path(folder, "MANIFEST.tsv").exists():
+            self.skipTest("the larger collection of real files is not here (GANTRY_TEST_DATA)")
+        self.folder = Path(folder)
+        with open(Path(__file__).with_name("verdicts.tsv"), newline="") as table:
+            self.rows = list(csv.DictReader(table, delimiter="\t"))
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+
+    def test_every_file_has_its_verdict(self):
+        self.assertGreater(len(self.rows), 460)
+        for row in self.rows:
+            with self.subTest(row["path"]):
+                answer = self.server.store([(self.folder / row["path"]).read_bytes()])
+                module = answer.json()
+                self.assertEqual(verdict_of(module), [row["verdict"]])
+                self.assertEqual(answer.status, {"stored": 200}.get(row["verdict"], 202 if row["verdict"].startswith("stored") else 409))
+                if not row["verdict"].startswith("stored") and not row["verdict"].endswith("0111"):
+                    item = (module.get("00081198") or module["0008119A"])["Value"][0]
+                    self.assertTrue(item["00741048"]["Value"][0]["00000902"]["Value"][0], "a failure says why")
+
+    def test_all_in_one_store_fare_as_one_by_one(self):
+        def body():
+            for row in self.rows:
+                yield b"--B\r\nContent-Type: application/dicom\r\n\r\n" + (self.folder / row["path"]).read_bytes() + b"\r\n"
+            yield b"--B--\r\n"
+        answer = self.server.call("POST", "/studies", body(), {"Content-Type": 'multipart/related; type="application/dicom"; boundary=B',
+                                                               "Transfer-Encoding": "chunked"})
+        self.assertEqual(answer.status, 202)
+        self.assertEqual(sorted(verdict_of(answer.json())), sorted(row["verdict"] for row in self.rows))
+
+
 if __name__ == "__main__":
     unittest.main()
