@@ -36,6 +36,7 @@ test=(
     curl
     openssl
     gnutls-bin
+    zstd
     nghttp2-client
     dcmtk
     python3

@@ -61,7 +61,7 @@ static bool allow_origin(const struct cors *cors, const struct request *request,
     }
     if (!cors->allowed_origins || cors->allowed_origins[0] == '\0')
         return false;
-    response_header(response, arena, "Vary", "Origin");
+    response_vary(response, arena, "Origin");
     if (!origin.size || !is_listed(cors, origin))
         return false;
     response_header(response, arena, "Access-Control-Allow-Origin", "%.*s", BYTES_ARG(origin));

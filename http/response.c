@@ -45,6 +45,21 @@ void response_remove(struct response *response, const char *name)
     response->headers.count = kept;
 }
 
+void response_vary(struct response *response, struct arena *arena, const char *name)
+{
+    for (size_t i = 0; i < response->headers.count; i++) {
+        struct field *field = &response->headers.list[i];
+        if (!bytes_equal_nocase(field->name, bytes_of_text("vary")))
+            continue;
+        for (struct bytes rest = field->value; rest.size > 0;)
+            if (bytes_equal_nocase(bytes_trim(bytes_cut(&rest, ',')), bytes_of_text(name)))
+                return;
+        field->value = bytes_of_text(arena_printf(arena, "%.*s, %s", BYTES_ARG(field->value), name));
+        return;
+    }
+    fields_add(&response->headers, arena, bytes_of_text("Vary"), bytes_of_text(name));
+}
+
 void response_text(struct response *response, struct arena *arena, int status, const char *content_type,
                    struct bytes body)
 {

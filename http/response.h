@@ -24,6 +24,8 @@ void response_header(struct response *response, struct arena *arena, const char 
 struct bytes response_find(const struct response *response, const char *name);
 /* Takes every field of this name (of any case) away. */
 void response_remove(struct response *response, const char *name);
+/* Adds a header's name to Vary, unless it is there. */
+void response_vary(struct response *response, struct arena *arena, const char *name);
 /* 200-style answer from a text that the arena holds. */
 void response_text(struct response *response, struct arena *arena, int status, const char *content_type,
                    struct bytes body);

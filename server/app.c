@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "bridge/start.h"
 #include "handlers/handler.h"
+#include "http/compress.h"
 #include "server/access_log.h"
 #include "server/authorize.h"
 #include "server/client_hello.h"
@@ -95,6 +96,7 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .rendered_quality = (uint32_t)settings->rendered_quality,
             .animation_ceiling_pixels = settings->animation_ceiling,
         },
+        .compress_least_bytes = settings->compress_least,
         .cors_origins = settings->cors_origins,
         .public_url = settings->public_url,
     };
@@ -109,6 +111,7 @@ static bool build_process(struct app *app, struct error *err)
     (void)err;
     log_least(log_level_of(app->started));
     block_budget(app->started->block_budget);
+    compress_limit((unsigned)app->started->compressors);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
         files.rlim_cur = files.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &files) != 0)

@@ -21,6 +21,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/compress.h"
+#include "http/conditional.h"
 #include "http/cors.h"
 #include "http/problem.h"
 #include "http/uri.h"
@@ -34,6 +36,7 @@ struct dispatcher_view {
     struct service service;
     struct limits limits;
     struct cors cors;
+    uint64_t compress_least_bytes;
     char *origins;
     struct access *access;
     char *public_base; /* NULL: from the request's Host */
@@ -130,6 +133,7 @@ bool dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_ch
     view->service = dispatcher->service;
     view->service.limits = &view->limits;
     view->cors.allowed_origins = view->origins;
+    view->compress_least_bytes = choices->compress_least_bytes;
     view->access = choices->access;
     view->older = atomic_load(&dispatcher->view);
     atomic_store(&dispatcher->view, view);
@@ -251,6 +255,15 @@ static bool complete(struct exchange *exchange, enum patience patience)
     struct body_pump *pump = &exchange->pump;
 
     assert(exchange->response.status >= 200);
+    if (!exchange->shaped) {
+        exchange->shaped = true;
+        if (!conditional_apply(&exchange->request, &exchange->response, &exchange->error) ||
+            !compress_apply(&exchange->request, &exchange->response, exchange->view->compress_least_bytes,
+                            &exchange->error)) {
+            refuse(exchange);
+            return true;
+        }
+    }
     if (carries_body(exchange)) {
         if (pump->source != exchange->response.body)
             body_pump_begin_out(pump, exchange->dispatcher->pool, exchange->response.body);
@@ -369,6 +382,7 @@ static enum dispatched answer(struct exchange *exchange)
         return hand_over(exchange, complete_job);
     arena_rewind(&exchange->arena, mark);
     memset(&exchange->response, 0, sizeof exchange->response);
+    exchange->shaped = false;
     return hand_over(exchange, answer_job);
 }
 

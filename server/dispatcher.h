@@ -20,9 +20,10 @@ struct dispatcher;
 /* What a reload may change. Texts are copied; `access` is taken over, on success. */
 struct dispatcher_choices {
     struct limits limits;
-    struct access *access;    /* NULL: everyone may do everything */
-    const char *cors_origins; /* "*", a list, or "" */
-    const char *public_url;   /* the setting: "", "from-host" or https://pacs.example.org[:port] */
+    struct access *access;         /* NULL: everyone may do everything */
+    uint64_t compress_least_bytes; /* smaller answers go out as they are */
+    const char *cors_origins;      /* "*", a list, or "" */
+    const char *public_url;        /* the setting: "", "from-host" or https://pacs.example.org[:port] */
 };
 struct dispatcher_options {
     struct service service;        /* `limits` is ignored: they come from the choices */

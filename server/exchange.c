@@ -145,7 +145,8 @@ struct exchange *exchange_new(struct exchanges *all, const struct transport_kind
     exchange->carrier_state = 0;
     atomic_init(&exchange->holders, 1);
     atomic_init(&exchange->gone, false);
-    exchange->begun = exchange->answered = exchange->body_wanted = exchange->close = exchange->broken = false;
+    exchange->begun = exchange->shaped = exchange->answered = exchange->body_wanted = exchange->close =
+        exchange->broken = false;
     exchange->began_us = clock_monotonic_us();
     exchange->body_bytes = 0;
     exchange->next_free = NULL;

@@ -64,6 +64,7 @@ struct exchange {
     atomic_uint holders;
     atomic_bool gone; /* the client left: long jobs stop early */
     bool begun;       /* dispatcher_begin was called: it is counted and gets an access line */
+    bool shaped;      /* conditions and content coding have been applied to the response */
     bool answered;    /* the response is complete, but for the body's bytes */
     bool body_wanted; /* dispatcher_begin said DISPATCH_BODY */
     bool close;       /* the connection is to end with this answer */

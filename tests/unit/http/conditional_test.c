@@ -48,3 +48,68 @@ TEST(HTP_41_If_None_Match_meets_lists_stars_and_weak_tags)
     for (size_t i = 0; i < COUNT_OF(unmet); i++)
         EXPECT(!none_match(unmet[i], "\"a\""), "%s", unmet[i] ? unmet[i] : "absent");
 }
+
+struct conditional {
+    struct arena arena;
+    struct request request;
+    struct response response;
+    struct error err;
+    bool good;
+};
+
+static void ask(struct conditional *asked, enum method method, int status, const char *etag, const char *name,
+                const char *value)
+{
+    *asked = (struct conditional){ .request = { .method = method } };
+    asked->request.arena = &asked->arena;
+    if (name)
+        fields_add(&asked->request.headers, &asked->arena, bytes_of_text(name), bytes_of_text(value));
+    response_text(&asked->response, &asked->arena, status, "a/b", bytes_of_text("body"));
+    if (etag)
+        response_header(&asked->response, &asked->arena, "ETag", "%s", etag);
+    asked->good = conditional_apply(&asked->request, &asked->response, &asked->err);
+}
+
+TEST(HTP_41_an_answer_that_the_client_has_becomes_304_with_the_tag_as_the_client_wrote_it)
+{
+    static const struct {
+        enum method method;
+        int status;
+        const char *etag, *name, *value;
+        int want; /* 412: refused */
+        const char *tag;
+    } cases[] = {
+        { METHOD_GET, 200, "\"a\"", NULL, NULL, 200, "\"a\"" },
+        { METHOD_GET, 200, "\"a\"", "if-none-match", "\"a\"", 304, "\"a\"" },
+        { METHOD_HEAD, 200, "\"a\"", "if-none-match", "\"b\", W/\"a\"", 304, "W/\"a\"" },
+        { METHOD_GET, 304, "\"a\"", "if-none-match", "W/\"a\"", 304, "W/\"a\"" },
+        { METHOD_GET, 200, "W/\"a\"", "if-none-match", "*", 304, "W/\"a\"" },
+        { METHOD_GET, 206, "\"a\"", "if-none-match", "*", 304, "\"a\"" },
+        { METHOD_GET, 200, "\"a\"", "if-none-match", "\"b\"", 200, "\"a\"" },
+        { METHOD_GET, 200, NULL, "if-none-match", "*", 200, NULL },
+        { METHOD_GET, 404, "\"a\"", "if-none-match", "*", 404, "\"a\"" },
+        { METHOD_POST, 200, "\"a\"", "if-none-match", "*", 200, "\"a\"" },
+        { METHOD_GET, 200, "\"a\"", "if-match", "\"a\"", 200, "\"a\"" },
+        { METHOD_GET, 206, "\"a\"", "if-match", "\"x\", \"a\"", 206, "\"a\"" },
+        { METHOD_GET, 200, "\"a\"", "if-match", "*", 200, "\"a\"" },
+        { METHOD_GET, 200, "\"a\"", "if-match", "\"b\"", 412, NULL },
+        { METHOD_GET, 200, "\"a\"", "if-match", "W/\"a\"", 412, NULL },
+        { METHOD_GET, 200, "W/\"a\"", "if-match", "\"a\"", 412, NULL },
+        { METHOD_GET, 200, "\"a\"", "if-match", "", 412, NULL },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct conditional asked;
+        ask(&asked, cases[i].method, cases[i].status, cases[i].etag, cases[i].name, cases[i].value);
+        EXPECT(asked.good == (cases[i].want != 412), "case %zu: %s", i, asked.err.detail);
+        if (asked.good) {
+            EXPECT(asked.response.status == cases[i].want, "case %zu: %d", i, asked.response.status);
+            EXPECT((asked.response.body == NULL) == (cases[i].want == 304), "case %zu: body", i);
+            EXPECT_TEXT(response_find(&asked.response, "etag"), cases[i].tag);
+        } else {
+            EXPECT(asked.err.fault == FAULT_PRECONDITION && asked.err.told[0], "case %zu: %d", i,
+                   asked.err.fault);
+        }
+        arena_release(&asked.arena);
+    }
+}
