@@ -180,6 +180,9 @@ class Link:
         kind, flags, stream = struct.unpack(">BBI", self.buffer[3:9])
         frame = Frame(kind, flags, stream & 0x7FFFFFFF, self.buffer[9:9 + size])
         self.buffer = self.buffer[9 + size:]
+        if kind == HEADERS:  # in the order of arrival, whoever wants to know, for the sake of the table
+            assert flags & END_HEADERS and not flags & (PADDED | PRIORITY_FLAG)
+            frame.fields = self.unpack(frame.payload)
         try:
             if kind == SETTINGS and not flags & ACK:
                 for at in range(0, size, 6):
@@ -258,12 +261,10 @@ class Link:
                 self.reset = frame.error()
                 return None
             if frame.kind == HEADERS:
-                assert frame.flags & END_HEADERS
-                got = self.unpack(frame.payload)
-                if got[0][1].startswith("1"):
-                    self.interim.append(int(got[0][1]))
+                if frame.fields[0][1].startswith("1"):
+                    self.interim.append(int(frame.fields[0][1]))
                     continue
-                fields = got
+                fields = frame.fields
             else:
                 body.append(frame.payload)
             if frame.flags & END_STREAM:
@@ -279,7 +280,7 @@ class Link:
                 done.setdefault(frame.stream, frame.error())
                 continue
             if frame.kind == HEADERS:
-                heads[frame.stream] = self.unpack(frame.payload)
+                heads[frame.stream] = frame.fields
             else:
                 bodies[frame.stream].append(frame.payload)
             if frame.flags & END_STREAM:
