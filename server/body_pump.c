@@ -314,11 +314,23 @@ bool body_pump_prefill(struct body_pump *pump, enum patience patience, struct er
     return true;
 }
 
+static bool is_whole(const struct body_pump *pump)
+{
+    return pump->buffers[0].state == BUFFER_READY && pump->source_ended && !pump->running;
+}
+
+uint64_t body_pump_size(const struct body_pump *pump)
+{
+    const uint64_t size = pump->source ? pump->source->size : 0;
+
+    return size == BODY_SIZE_UNKNOWN && is_whole(pump) ? pump->buffers[0].size : size;
+}
+
 struct bytes body_pump_whole(struct body_pump *pump)
 {
     struct pump_buffer *buffer = &pump->buffers[0];
 
-    if (buffer->state != BUFFER_READY || !pump->source_ended || pump->running)
+    if (!is_whole(pump))
         return bytes_of(NULL, 0);
     buffer->state = BUFFER_EMPTYING;
     buffer->taken = buffer->size;

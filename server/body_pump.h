@@ -92,6 +92,9 @@ void body_pump_begin_out(struct body_pump *pump, struct worker_pool *pool, struc
 /* Fills the first buffer ahead of the first body_pump_out, while the client can still be told of a failure.
  * With MUST_NOT_WAIT only a body that fits a block: WOULD_WAIT then, to be called again with MAY_WAIT. */
 MUST_USE bool body_pump_prefill(struct body_pump *pump, enum patience patience, struct error *err);
+/* Of the answer's body: what its source says, or, where that is unknown and all of it is in the first buffer,
+ * how much that is; else BODY_SIZE_UNKNOWN. Before the first body_pump_out. */
+uint64_t body_pump_size(const struct body_pump *pump);
 /* All of the answer's body when the first buffer has it, which then counts as sent; else data NULL. It lives
  * until body_pump_reset. */
 struct bytes body_pump_whole(struct body_pump *pump);

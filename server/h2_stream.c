@@ -175,9 +175,12 @@ static void submit_answer(struct h2_stream *stream)
             nv[count++] = field_of(name, response->headers.list[i].value);
     }
     nv[count++] = field_of(bytes_of_text("date"), arena_copy(arena, h2_loop_date(stream->connection->loop)));
-    if (may_have_body && (!source || source->size != BODY_SIZE_UNKNOWN))
-        nv[count++] = field_of(bytes_of_text("content-length"),
-                               bytes_of_text(arena_printf(arena, "%" PRIu64, source ? source->size : 0)));
+    const uint64_t size = !source                                   ? 0
+                          : exchange->request.method == METHOD_HEAD ? source->size
+                                                                    : body_pump_size(&exchange->pump);
+    if (may_have_body && size != BODY_SIZE_UNKNOWN)
+        nv[count++] =
+            field_of(bytes_of_text("content-length"), bytes_of_text(arena_printf(arena, "%" PRIu64, size)));
 
     const nghttp2_data_provider body = { .source.ptr = stream, .read_callback = read_data };
     const bool has_body =
