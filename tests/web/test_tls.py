@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -15,22 +16,24 @@ from gantry import SLOWER, Server
 from pki import Pki
 
 
-def s_client(port, ca, *arguments, name="localhost", data=b"", linger=0.0):
-    """What openssl says of a connection; with `data`, sent after the handshake, of the answer as well."""
+def s_client(port, ca, *arguments, name="localhost", data=b""):
+    """What openssl says of a connection; with `data`, which is sent, until the server closes."""
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", ca, *arguments]
     command += ["-servername", name] if name else ["-noservername"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    try:
-        if data:
-            process.stdin.write(data)
-            process.stdin.flush()
-        if data or linger:
-            time.sleep(linger or 0.3 * SLOWER)
-        said, _ = process.communicate(timeout=60 * SLOWER)
-    except (BrokenPipeError, subprocess.TimeoutExpired):
-        process.kill()
-        said, _ = process.communicate()
-    return said.decode(errors="replace")
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=subprocess.STDOUT)
+        try:
+            if data:
+                process.stdin.write(data)
+                process.stdin.flush()
+                process.wait(5 * SLOWER)
+            process.stdin.close()  # its end is the end of s_client
+            process.wait(30 * SLOWER)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            process.kill()
+            process.wait(30)
+        said.seek(0)
+        return said.read().decode(errors="replace")
 
 
 class PkiCase(unittest.TestCase):
