@@ -29,6 +29,7 @@
 #include "server/farewell.h"
 #include "server/house.h"
 #include "server/listener.h"
+#include "server/plain_http.h"
 #include "server/signals.h"
 #include "server/tls_profile.h"
 #include "server/tls_upkeep.h"
@@ -58,6 +59,7 @@ struct app {
     struct farewell *farewell;
     struct transport_mhd *mhd;
     struct transport_h2 *h2; /* NULL: not offered */
+    struct plain_http *plain;
     struct listener *listener;
 };
 
@@ -380,6 +382,21 @@ static unsigned count_h2(void *transport)
     return transport_h2_connections(transport);
 }
 
+static bool build_plain(struct app *app, struct error *err)
+{
+    const struct plain_http_options options = { .addresses = app->started->http_listen,
+                                                .acme_folder = app->started->acme_folder,
+                                                .public_url = app->started->public_url,
+                                                .https_port = listener_port(app->listener) };
+
+    return !options.addresses[0] || plain_http_start(&options, &app->plain, err);
+}
+
+static void drop_plain(struct app *app)
+{
+    plain_http_stop(app->plain);
+}
+
 static bool build_door(struct app *app, struct error *err)
 {
     /* The first that a client offers; the last for clients that name none. */
@@ -409,6 +426,7 @@ static const struct stage {
     { "starting HTTP/2", build_h2, drop_h2 },
     { "starting HTTP/1.1", build_mhd, drop_mhd },
     { "carrying exchanges", build_nothing, drop_exchanges },
+    { "starting plain HTTP", build_plain, drop_plain },
     { "opening the door", build_door, close_listener },
 };
 

@@ -53,6 +53,23 @@ static void check_listen(struct check *check)
         tell(check, CHECK_ERROR, "set listen to addresses as in 127.0.0.1:443,[::1]:443", "%s", err.detail);
 }
 
+static void check_plain_http(struct check *check)
+{
+    const struct settings *settings = check->settings;
+    struct listener_address addresses[LISTENER_ADDRESSES_MOST];
+    struct error err = { 0 };
+    struct stat about;
+    unsigned count;
+
+    if (settings->http_listen[0] && !listener_parse(settings->http_listen, addresses, &count, &err))
+        tell(check, CHECK_ERROR, "set http_listen to addresses as in 0.0.0.0:80", "http_%s", err.detail);
+    if (settings->acme_folder[0] && (stat(settings->acme_folder, &about) != 0 || !S_ISDIR(about.st_mode)))
+        tell(check, CHECK_ERROR, "make it, writable for the ACME client alone",
+             "acme_folder: %.200s is no folder", settings->acme_folder);
+    if (settings->acme_folder[0] && !settings->http_listen[0])
+        tell(check, CHECK_WARNING, "set http_listen", "acme_folder: is not served without http_listen");
+}
+
 /* scheme://host[:port] with nothing behind it, or, for a base, a path that does not end in a slash. */
 static bool is_url(struct bytes text, const char *unwanted)
 {
@@ -187,6 +204,7 @@ unsigned check_config(const struct settings *settings, check_report_fn *report, 
     struct check check = { .settings = settings, .report = report, .context = context };
 
     check_listen(&check);
+    check_plain_http(&check);
     check_names(&check);
     check_tls(settings, count_finding, &check);
     check_data(&check);

@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "config/settings.h"
 #include "server/app.h"
+#include "server/cert_command.h"
+#include "server/cert_status.h"
 #include "server/check_config.h"
 #include "server/command.h"
 #include "server/command_check.h"
@@ -40,6 +42,13 @@ static const char help[] =
     "  gantry reindex [...]       make the catalog anew from the files; the server must be stopped\n"
     "  gantry import [...] DIR... store what lies in folders; the server must be stopped (--import-by "
     "copy|link|in-place)\n"
+    "  gantry cert status [...]   each certificate: chain, names, days left, staple, what is weak\n"
+    "  gantry cert init [--out FOLDER] [--name NAME]... [--client NAME]... [--days N]   a laboratory CA and "
+    "what "
+    "it signs\n"
+    "  gantry cert csr --name NAME... [--key FILE] [--out FILE] [--rsa]                 a key and a request "
+    "for a "
+    "CA\n"
     "  gantry --print-settings    every setting with its meaning and default, as a file for --config\n"
     "  gantry --version\n"
     "  gantry --help\n"
@@ -48,6 +57,7 @@ static const char help[] =
     "check, reindex and import end with 0: all is well; 1: something was found or refused, and told; 2: "
     "wrong words;\n"
     "3: it could not be done; 4: stopped, and the same command goes on from there.\n"
+    "cert status ends with 0: all is well; 1: something wants doing soon; 2: something is wrong.\n"
     "SIGHUP reloads settings and certificates, SIGTERM stops once what is under way is done.\n";
 
 static int refuse_usage(const char *what)
@@ -213,6 +223,37 @@ static int run(const struct command_line *line)
     return refuse_usage(complaint);
 }
 
+static int run_cert_status(const struct command_line *line)
+{
+    struct settings *settings = NULL;
+    struct error err = { 0 };
+
+    if (line->other_count > 0)
+        return refuse_usage("cert status: a word too many");
+    if (!load_settings(line, &settings, &err))
+        return refuse_usage(err.detail);
+    const int status = cert_status(settings, stdout);
+    settings_free(settings);
+    return status;
+}
+
+/* `words` begins at "cert". */
+static int run_cert(int count, char **words)
+{
+    const char *what = count > 1 ? words[1] : "";
+    struct command_line line = { 0 };
+
+    if (strcmp(what, "init") == 0)
+        return cert_init(words + 2, (size_t)count - 2);
+    if (strcmp(what, "csr") == 0)
+        return cert_csr(words + 2, (size_t)count - 2);
+    if (strcmp(what, "status") != 0)
+        return refuse_usage("cert: say init, csr or status");
+    const int status = read_command_line(count, words, &line) ? run_cert_status(&line) : EXIT_USAGE;
+    free(line.settings);
+    return status;
+}
+
 int main(int count, char **words)
 {
     struct command_line line = { 0 };
@@ -227,6 +268,8 @@ int main(int count, char **words)
         settings_print(stdout);
         return EXIT_SUCCESS;
     }
+    if (strcmp(first, "cert") == 0)
+        return run_cert(count - 1, words + 1);
     const int status = read_command_line(count, words, &line) ? run(&line) : EXIT_USAGE;
     free(line.settings);
     return status;
