@@ -152,6 +152,43 @@ bool attribute_real(struct attribute_reader *reader, const struct dataset_item *
     return true;
 }
 
+/* How many values there are in text, or in numbers of `width` bytes. */
+static uint32_t count_values(struct bytes bytes, size_t width, uint32_t most)
+{
+    size_t count = width ? bytes.size / width : bytes.size > 0;
+
+    for (size_t i = 0; !width && i < bytes.size; i++)
+        count += bytes.data[i] == '\\';
+    return count < most ? (uint32_t)count : most;
+}
+
+const double *attribute_reals(struct attribute_reader *reader, const struct dataset_item *item, uint32_t tag,
+                              uint32_t most, uint32_t *ret_count)
+{
+    struct dataset_element element;
+
+    *ret_count = 0;
+    if (!dataset_find(item, tag, &element))
+        return NULL;
+    struct bytes bytes = attribute_bytes(reader, item, tag);
+    const char *vr = binary_vr(reader, element.vr);
+    const size_t width = vr ? width_of(vr) : 0;
+    const uint32_t count = count_values(bytes, width, most);
+    if (count == 0 || !take_budget(reader, count * sizeof(double)))
+        return NULL;
+    double *values = arena_array(reader->arena, count, sizeof(*values));
+    for (uint32_t i = 0; i < count; i++) {
+        if (vr)
+            values[i] = real_of(vr, bytes.data + i * width);
+        else if (!number_parse_real(without_padding(bytes_cut(&bytes, '\\')), &values[i]))
+            values[i] = 0;
+        if (!isfinite(values[i]))
+            values[i] = 0;
+    }
+    *ret_count = count;
+    return values;
+}
+
 bool attribute_whole(struct attribute_reader *reader, const struct dataset_item *item, uint32_t tag,
                      unsigned n, int64_t *ret)
 {

@@ -28,6 +28,9 @@ bool attribute_real(struct attribute_reader *reader, const struct dataset_item *
                     unsigned n, double *ret);
 bool attribute_whole(struct attribute_reader *reader, const struct dataset_item *item, uint32_t tag,
                      unsigned n, int64_t *ret);
+/* All values, at most `most`, in the arena; those that are no numbers are 0. NULL: none. */
+const double *attribute_reals(struct attribute_reader *reader, const struct dataset_item *item, uint32_t tag,
+                              uint32_t most, uint32_t *ret_count);
 /* The first item of a sequence, or NULL. */
 const struct dataset_item *attribute_item(const struct dataset_item *item, uint32_t sequence);
 /* The n-th item, from 0; NULL behind the last. Each call walks: for few items. */

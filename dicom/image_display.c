@@ -197,7 +197,6 @@ static void read_cine(struct attribute_reader *reader, const struct dataset_item
                       struct image_display *into)
 {
     double rate;
-    uint32_t count = 0;
 
     if (attribute_real(reader, root, DISPLAY_FRAME_RATE, 0, &rate) && rate > 0)
         into->frame_ms = 1000.0 / rate;
@@ -206,17 +205,7 @@ static void read_cine(struct attribute_reader *reader, const struct dataset_item
     else if (attribute_real(reader, root, CINE_RATE, 0, &rate) && rate > 0)
         into->frame_ms = 1000.0 / rate;
 
-    struct bytes values = attribute_text(reader, root, FRAME_TIME_VECTOR);
-    for (size_t i = 0; i < values.size; i++)
-        count += values.data[i] == '\\';
-    if (values.size == 0 || (count + 1) * sizeof(double) > reader->budget)
-        return;
-    double *times = arena_array(reader->arena, count + 1, sizeof(*times));
-    for (uint32_t i = 0; i <= count; i++)
-        if (!number_parse_real(bytes_trim(bytes_cut(&values, '\\')), &times[i]))
-            times[i] = 0;
-    into->frames_ms = times;
-    into->frames_ms_count = count + 1;
+    into->frames_ms = attribute_reals(reader, root, FRAME_TIME_VECTOR, FRAMES_MOST, &into->frames_ms_count);
 }
 
 static void read_colour(struct attribute_reader *reader, const struct dataset_item *root,

@@ -41,10 +41,19 @@ static void close_source(void *closed)
     arena_release(&source->scratch);
 }
 
+/* The frames wanted of the instance under way; NULL: all. */
+static const struct frame_list *wanted_frames(const struct rendered_source *source)
+{
+    const struct frame_list *frames = source->what.frames_or_null;
+
+    return frames && frames[source->instance].count > 0 ? &frames[source->instance] : NULL;
+}
+
 static uint32_t frame_count(const struct rendered_source *source)
 {
-    return source->what.frames_or_null ? (uint32_t)source->what.frames_or_null->count
-                                       : frame_table_count(source->record->frames);
+    const struct frame_list *wanted = wanted_frames(source);
+
+    return wanted ? (uint32_t)wanted->count : frame_table_count(source->record->frames);
 }
 
 static void next_instance(struct rendered_source *source)
@@ -83,7 +92,7 @@ static bool may_be_left_out(enum fault fault)
 static void begin_part(struct rendered_source *source, uint32_t frame)
 {
     const char *tail = arena_printf(&source->scratch, "/frames/%" PRIu32, frame);
-    const bool several = frame_table_count(source->record->frames) > 1 || source->what.frames_or_null;
+    const bool several = frame_table_count(source->record->frames) > 1 || wanted_frames(source);
 
     source->body = block_bytes(source->block);
     source->head = multipart_part_head(
@@ -100,20 +109,21 @@ static bool advance(struct rendered_source *source, struct error *ret_left_out, 
     block_unref(TAKE(source->block));
     arena_release(&source->scratch);
     while (find_instance(source, err) && source->record) {
-        const struct frame_list *frames = source->what.frames_or_null;
-
         if (source->frame_index >= frame_count(source)) {
             next_instance(source);
             continue;
         }
-        const uint32_t n = source->frame_index++, frame = frames ? frames->frames[n] : n + 1;
-        if (rendered_picture(source->service, source->record, frame, source->what.parameters,
+        const struct frame_list *wanted = wanted_frames(source);
+        const uint32_t n = source->frame_index, frame = wanted ? wanted->frames[n] : n + 1;
+        if (rendered_picture(source->service, source->request, source->record, frame, source->what.parameters,
                              source->what.format, MAY_WAIT, &source->block, err)) {
+            source->frame_index++;
             begin_part(source, frame);
             return true;
         }
         if (!may_be_left_out(err->fault))
-            return false;
+            return false; /* also WOULD_WAIT: asked again, this frame is next */
+        source->frame_index++;
         log_line(LOG_WARNING, "request %" PRIu64 ": a part was left out: %s", source->request->id,
                  err->detail);
         *ret_left_out = *err;

@@ -13,8 +13,8 @@
 #include "handlers/rendering_parameters.h"
 #include "storage/catalog.h"
 
-/* What is rendered: the instances of a listing, all frames of each, or of the only one those of
- * `frames_or_null`. All of it outlives the exchange. */
+/* What is rendered: the instances of a listing, of each the frames of its list in `frames_or_null`; without
+ * one, and where it is empty, all of them. All of it outlives the exchange. */
 struct rendered_parts {
     const struct catalog_listing *listing;
     const struct frame_list *frames_or_null;

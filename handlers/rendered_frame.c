@@ -12,6 +12,7 @@
 #include "codec/drawing.h"
 #include "codec/rendering.h"
 #include "handlers/annotation.h"
+#include "handlers/presented_picture.h"
 #include "handlers/shown_frame.h"
 
 enum { STRIP_BYTES = 192 * 1024, HALVINGS_MOST = 3 };
@@ -61,6 +62,8 @@ static unsigned high_bit_of(const struct work *work)
 static void make_rule(struct work *work, const struct rendering_parameters *parameters)
 {
     const struct image_display *display = work->display;
+    const struct pixel_shape *shape = &work->record->shape;
+    const bool supplement = display->palette_is_supplement && shape->samples_per_pixel == 1;
 
     work->look = *image_display_look(display, work->frame);
     if (parameters->has_window) {
@@ -69,20 +72,38 @@ static void make_rule(struct work *work, const struct rendering_parameters *para
         work->look.voi.count = 0;
     }
     work->rule = (struct sample_rule){
-        .shape = work->record->shape,
+        .shape = *shape,
         .samples = display->samples,
         .high_bit = high_bit_of(work),
         .display_or_null = display,
         .look = &work->look,
         .prefers_lut = display->prefers_lut,
-        .palette_or_null =
-            is_palette(work) || (display->palette_is_supplement && work->record->shape.samples_per_pixel == 1)
-                ? &display->palette
-                : NULL,
+        .palette_or_null = is_palette(work) || supplement ? &display->palette : NULL,
         .palette_is_supplement = !is_palette(work),
-        .inverse = display->inverse || work->record->shape.photometric == MONOCHROME1,
+        .inverse = display->inverse || shape->photometric == MONOCHROME1,
         .wide = parameters->wide,
     };
+}
+
+/* What the state says takes the place of what the image says; what it does not say is the identity (REN-71):
+ * all that can be stored, from black to white. */
+static void present(struct work *work, const struct presentation_state *state)
+{
+    const struct presented_voi *voi = presentation_state_voi(state, &work->record->key.instance, work->frame);
+    const struct pixel_shape *shape = &work->record->shape;
+    const double all = exp2(shape->bits_stored);
+
+    work->look = state->modality;
+    if (voi) {
+        work->look.has_window = voi->look.has_window;
+        work->look.window = voi->look.window;
+        work->look.voi = voi->look.voi;
+    }
+    work->rule.presentation = state->presentation;
+    work->rule.inverse = state->inverse;
+    work->rule.wide = false;
+    work->rule.range = shape->is_signed ? (struct sample_range){ -all / 2, all / 2 - 1 }
+                                        : (struct sample_range){ 0, all - 1 };
 }
 
 /* ── black and white where nothing is stored ── */
@@ -116,7 +137,8 @@ static bool find_range(struct work *work, struct error *err)
         struct sample_range found = { 0, 1 };
 
         if (work->rule.shape.bits_allocated > 1) {
-            if (!shown_frame_decode(work->reader, work->record, middle_frame(work), 0, &pixels, err))
+            if (!shown_frame_decode(work->service, work->reader, work->record, middle_frame(work), 0, &pixels,
+                                    err))
                 return false;
             found = sample_range_of(&work->rule, block_bytes(pixels.block).data, samples_of(&pixels));
         }
@@ -182,7 +204,8 @@ static bool render_decoded(struct work *work, struct rendering_task *task, struc
     SCOPED(rendering) struct rendering *rendering = NULL;
     const struct pixel_shape *stored = &work->record->shape;
 
-    if (!shown_frame_decode(work->reader, work->record, work->frame, halvings_for(task), &pixels, err))
+    if (!shown_frame_decode(work->service, work->reader, work->record, work->frame, halvings_for(task),
+                            &pixels, err))
         return false;
     const double x = (double)pixels.shape.columns / stored->columns,
                  y = (double)pixels.shape.rows / stored->rows;
@@ -195,6 +218,46 @@ static bool render_decoded(struct work *work, struct rendering_task *task, struc
     return rendering_finish(rendering, ret, err);
 }
 
+/* Gray through the palette of a pseudo-colour state, whose entries stand for P-Values from 0 on. */
+static bool pseudo_colour(const struct palette *palette, struct pixels *picture, struct error *err)
+{
+    const struct lut *const tables[] = { &palette->red, &palette->green, &palette->blue };
+
+    if (!picture_to_colours(picture, err))
+        return false;
+    uint8_t *pixels = picture_room(picture);
+    for (size_t i = 0; i < block_bytes(picture->block).size; i++) {
+        const struct lut *table = tables[i % 3];
+        const uint32_t entry = (uint32_t)((uint64_t)pixels[i] * (table->count - 1) / 255);
+        pixels[i] = (uint8_t)((uint32_t)table->values[entry] * 255u / ((1u << table->bits) - 1));
+    }
+    return true;
+}
+
+static bool render_samples(struct work *work, struct rendering_task *task, struct pixels *ret,
+                           struct error *err)
+{
+    return shown_frame_has_plain_rows(work->record) ? render_plain(work, task, ret, err)
+                                                    : render_decoded(work, task, ret, err);
+}
+
+static bool render_presented(struct work *work, const struct rendering_parameters *parameters,
+                             struct pixels *ret, struct error *err)
+{
+    const struct pixel_shape *shape = &work->record->shape;
+    struct rendering_task task = { .rule = &work->rule,
+                                   .region = { 0, 0, shape->columns, shape->rows },
+                                   .rows = shape->rows,
+                                   .columns = shape->columns };
+
+    present(work, parameters->state);
+    return render_samples(work, &task, ret, err) &&
+           (ret->shape.samples_per_pixel == 3 || parameters->state->palette.red.count == 0 ||
+            pseudo_colour(&parameters->state->palette, ret, err)) &&
+           presented_picture(parameters->state, &work->record->key.instance, work->frame, parameters,
+                             work->service->font, ret, err);
+}
+
 static bool render(struct work *work, const struct rendering_parameters *parameters, struct pixels *ret,
                    struct error *err)
 {
@@ -203,24 +266,12 @@ static bool render(struct work *work, const struct rendering_parameters *paramet
                                    .flip_rows = parameters->flip_rows,
                                    .flip_columns = parameters->flip_columns };
 
-    if (!rendering_parameters_fit(parameters, shape->rows, shape->columns, &task.region, &task.rows,
-                                  &task.columns, err))
-        return false;
     make_rule(work, parameters);
-    if (needs_range(work) && !find_range(work, err))
-        return false;
-    return shown_frame_has_plain_rows(work->record) ? render_plain(work, &task, ret, err)
-                                                    : render_decoded(work, &task, ret, err);
-}
-
-bool rendered_frame_make(const struct service *service, const struct instance_record *record, uint32_t frame,
-                         const struct rendering_parameters *parameters, struct pixels *ret, struct error *err)
-{
-    struct work work;
-    const bool done = open_work(service, record, frame, &work, err) && render(&work, parameters, ret, err);
-
-    close_work(&work);
-    return done || error_while(err, "rendering frame %" PRIu32, frame);
+    if (parameters->state)
+        return render_presented(work, parameters, ret, err);
+    return rendering_parameters_fit(parameters, shape->rows, shape->columns, &task.region, &task.rows,
+                                    &task.columns, err) &&
+           (!needs_range(work) || find_range(work, err)) && render_samples(work, &task, ret, err);
 }
 
 bool rendered_frame_representative(const struct service *service, const struct instance_record *record,
@@ -278,9 +329,13 @@ static bool apply_profile(const struct work *work, const struct rendering_parame
                                                 [ICC_ADOBERGB] = COLOURS_ADOBE_RGB,
                                                 [ICC_ROMMRGB] = COLOURS_ROMM_RGB };
 
+    const struct bytes source = parameters->state && parameters->state->icc_profile.size > 0
+                                    ? parameters->state->icc_profile
+                                    : work->display->icc_profile;
+
     if (parameters->icc == ICC_ABSENT || parameters->icc == ICC_NO || picture->shape.bits_allocated != 8)
         return true;
-    return colour_profile_apply(picture, work->display->icc_profile, spaces[parameters->icc], profile, err);
+    return colour_profile_apply(picture, source, spaces[parameters->icc], profile, err);
 }
 
 /* All that is drawn, and the profile that goes with the colours. */

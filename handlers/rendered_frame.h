@@ -12,13 +12,9 @@
 #include "handlers/rendering_parameters.h"
 #include "storage/instance_record.h"
 
-/* `parameters`: of the request. 8-bit gray or RGB, 16-bit gray where they ask for it and the frame is gray.
- * Faults as of shown_frame_check, shown_frame_decode and rendering_parameters_fit. May wait: one job of a
- * worker. */
-MUST_USE bool rendered_frame_make(const struct service *service, const struct instance_record *record,
-                                  uint32_t frame, const struct rendering_parameters *parameters,
-                                  struct pixels *ret, struct error *err);
-/* The same as a file of `format`, with what `parameters` say of annotation, quality and profile. May wait. */
+/* As a file of `format`, with all that `parameters` say; 16-bit gray where they ask for it,
+ * the frame is gray and the format is PNG. Faults as of shown_frame_check, shown_frame_decode and
+ * rendering_parameters_fit. May wait: one job of a worker. */
 MUST_USE bool rendered_frame_write(const struct service *service, const struct instance_record *record,
                                    uint32_t frame, const struct rendering_parameters *parameters,
                                    enum picture_format format, struct block **ret, struct error *err);

@@ -16,16 +16,20 @@ struct one_picture {
     enum picture_format format;
 };
 
-bool rendered_cached(const struct service *service, const struct instance_record *record, const char *name,
+/* Another version of the renderer is another picture. */
+static const char RENDERER[] = "renderer 1";
+
+bool rendered_cached(const struct service *service, const struct request *request,
+                     const struct instance_record *record, uint32_t frame, const char *name,
                      enum patience patience, rendered_make_fn *make, void *context, struct block **ret,
                      struct error *err)
 {
-    (void)service;
-    (void)record;
-    (void)name;
-    if (patience == MUST_NOT_WAIT)
-        return error_set(err, FAULT_WOULD_WAIT, "rendering");
-    return make(context, ret, err);
+    struct arena arena = { 0 };
+    const struct frame_key key = frame_key_of(record->generation, record->digest, frame,
+                                              arena_printf(&arena, "%s %s", RENDERER, name));
+
+    arena_release(&arena);
+    return frame_cache_get(service->frame_cache, &key, patience, request->waiter, make, context, ret, err);
 }
 
 static bool make_picture(void *context, struct block **ret, struct error *err)
@@ -36,7 +40,8 @@ static bool make_picture(void *context, struct block **ret, struct error *err)
                                 err);
 }
 
-bool rendered_picture(const struct service *service, const struct instance_record *record, uint32_t frame,
+bool rendered_picture(const struct service *service, const struct request *request,
+                      const struct instance_record *record, uint32_t frame,
                       const struct rendering_parameters *parameters, enum picture_format format,
                       enum patience patience, struct block **ret, struct error *err)
 {
@@ -45,7 +50,8 @@ bool rendered_picture(const struct service *service, const struct instance_recor
     const char *name =
         arena_printf(&arena, "rendered %s %" PRIu32 " %s", picture_format_info(format)->media_type, frame,
                      rendering_parameters_name(parameters, &arena));
-    const bool done = rendered_cached(service, record, name, patience, make_picture, &one, ret, err);
+    const bool done =
+        rendered_cached(service, request, record, frame, name, patience, make_picture, &one, ret, err);
 
     arena_release(&arena);
     return done;
@@ -82,9 +88,10 @@ static bool make_animation(void *context, struct block **ret, struct error *err)
            add_frames(all, display, &animation, err) && gif_animation_finish(animation, ret, err);
 }
 
-bool rendered_animation(const struct service *service, const struct instance_record *record,
-                        const uint32_t *frames, size_t count, const struct rendering_parameters *parameters,
-                        enum patience patience, struct block **ret, struct error *err)
+bool rendered_animation(const struct service *service, const struct request *request,
+                        const struct instance_record *record, const uint32_t *frames, size_t count,
+                        const struct rendering_parameters *parameters, enum patience patience,
+                        struct block **ret, struct error *err)
 {
     struct one_picture all = { service, record, parameters, frames, count, PICTURE_GIF };
     struct arena arena = { 0 };
@@ -96,7 +103,8 @@ bool rendered_animation(const struct service *service, const struct instance_rec
     buffer_append_byte(&list, '\0');
     const char *name = arena_printf(&arena, "animated %s %s", rendering_parameters_name(parameters, &arena),
                                     (const char *)list.data);
-    const bool done = rendered_cached(service, record, name, patience, make_animation, &all, ret, err);
+    const bool done =
+        rendered_cached(service, request, record, frames[0], name, patience, make_animation, &all, ret, err);
 
     arena_release(&arena);
     return done;

@@ -297,6 +297,8 @@ const char *rendering_parameters_name(const struct rendering_parameters *paramet
         name = arena_printf(arena, "%s r%.17g,%.17g,%.17g,%.17g,%d%d%d", name, region->x, region->y,
                             region->width, region->height, parameters->flip_columns, parameters->flip_rows,
                             parameters->region_is_shares);
+    if (parameters->state)
+        name = arena_printf(arena, "%s p%" PRIu64, name, parameters->state_generation);
     return name;
 }
 

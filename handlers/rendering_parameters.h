@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "codec/scaling.h"
-#include "dicom/image_display.h"
+#include "dicom/presentation_state.h"
 #include "handlers/handler.h"
 
 enum icc_choice { ICC_ABSENT, ICC_NO, ICC_YES, ICC_SRGB, ICC_ADOBERGB, ICC_ROMMRGB };
@@ -31,6 +31,9 @@ struct rendering_parameters {
     enum icc_choice icc;
     bool wide;     /* bits=16: gray PNG of 16 bits (an extension) */
     bool overlays; /* overlays=yes (an extension) */
+    /* Not of the query itself: the presentation state that is rendered with, or NULL, and its generation. */
+    const struct presentation_state *state;
+    uint64_t state_generation;
 };
 
 /* For /rendered. */

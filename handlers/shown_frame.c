@@ -68,13 +68,17 @@ bool shown_frame_rows(struct store_reader *reader, const struct instance_record 
                              err);
 }
 
-bool shown_frame_decode(struct store_reader *reader, const struct instance_record *record, uint32_t frame,
-                        unsigned halvings, struct pixels *ret, struct error *err)
+bool shown_frame_decode(const struct service *service, struct store_reader *reader,
+                        const struct instance_record *record, uint32_t frame, unsigned halvings,
+                        struct pixels *ret, struct error *err)
 {
-    const struct codec_wish wish = { .halvings = halvings, .for_display = true };
+    const struct codec_wish wish = { .halvings = halvings,
+                                     .for_display = true,
+                                     .ceiling_bytes = service->limits->decode_ceiling_bytes };
     struct block *coded = NULL;
 
-    if (frame_table_frame_bytes(record->frames, frame) > CODEC_CEILING_BYTES)
+    if (frame_table_frame_bytes(record->frames, frame) >
+        (service->limits->decode_ceiling_bytes ? service->limits->decode_ceiling_bytes : CODEC_CEILING_BYTES))
         return error_tell(err, FAULT_NOT_ACCEPTABLE, "The frame is larger than can be rendered.");
     if (!stored_frame(record, frame, reader, &coded, err))
         return error_while(err, "reading frame %" PRIu32, frame);

@@ -22,7 +22,8 @@ MUST_USE bool shown_frame_rows(struct store_reader *reader, const struct instanc
                                uint32_t frame, uint32_t first_row, uint32_t count, uint8_t *into,
                                struct error *err);
 /* All of it, decoded: interleaved, RGB instead of YBR, and at 1/2^halvings where the codec can. May wait. */
-MUST_USE bool shown_frame_decode(struct store_reader *reader, const struct instance_record *record,
-                                 uint32_t frame, unsigned halvings, struct pixels *ret, struct error *err);
+MUST_USE bool shown_frame_decode(const struct service *service, struct store_reader *reader,
+                                 const struct instance_record *record, uint32_t frame, unsigned halvings,
+                                 struct pixels *ret, struct error *err);
 
 #endif

@@ -9,74 +9,16 @@
 
 #include "handlers/held.h"
 #include "handlers/links.h"
+#include "handlers/rendered_answer.h"
 #include "handlers/rendered_body.h"
 #include "handlers/rendered_choice.h"
 #include "handlers/rendered_document.h"
 #include "handlers/rendered_picture.h"
+#include "handlers/rendered_state.h"
 #include "handlers/representation.h"
 #include "handlers/shown_frame.h"
 #include "handlers/transactions.h"
 #include "http/multipart_writer.h"
-
-/* What all the forms of an answer need. */
-struct rendered {
-    const struct service *service;
-    const struct request *request;
-    struct response *response;
-    const struct instance_record *record;
-    struct rendering_parameters parameters;
-    struct accept accept;
-};
-
-/* A profile that the format cannot carry is refused, not left out (REN-32). */
-static bool check_profile(const struct rendered *what, enum picture_format format, struct error *err)
-{
-    if (what->parameters.icc == ICC_ABSENT || what->parameters.icc == ICC_NO ||
-        picture_format_info(format)->holds_profile)
-        return true;
-    return error_tell(err, FAULT_MALFORMED, "The query parameter \"iccprofile\" does not go with %s.",
-                      picture_format_info(format)->media_type);
-}
-
-static const char *etag_of(const struct rendered *what, const char *tail, bool multipart,
-                           const char *content_type)
-{
-    const char *named =
-        link_to(what->request->arena, what->request->public_base, &what->record->key,
-                arena_printf(what->request->arena, "%s?%s", tail,
-                             rendering_parameters_name(&what->parameters, what->request->arena)));
-
-    return representation_etag(what->request, what->record, named, multipart, content_type);
-}
-
-/* A block as the whole body. */
-static bool send_block(const struct rendered *what, const struct representation *how, struct block *taken,
-                       struct error *err)
-{
-    return representation_send(what->request, how, body_of_block(what->request->arena, taken), what->response,
-                               err);
-}
-
-static bool answer_alone(const struct rendered *what, uint32_t frame, enum picture_format format,
-                         bool several, struct error *err)
-{
-    struct arena *arena = what->request->arena;
-    const char *tail = arena_printf(arena, "/frames/%" PRIu32, frame);
-    const char *type = picture_format_info(format)->media_type;
-    struct block *picture = NULL;
-    const struct representation how = {
-        .content_type = type,
-        .location = link_to(arena, what->request->public_base, &what->record->key, several ? tail : ""),
-        .etag = etag_of(what, tail, false, type),
-        .freshness = freshness_of_instances(what->service),
-    };
-
-    if (representation_is_held(what->request, &how, what->response))
-        return true;
-    return rendered_picture(what->service, what->record, frame, &what->parameters, format,
-                            what->request->patience, &picture, err) &&
-           send_block(what, &how, picture, err);
-}
 
 static bool answer_animated(const struct rendered *what, const struct frame_list *frames, const char *tail,
                             struct error *err)
@@ -85,15 +27,15 @@ static bool answer_animated(const struct rendered *what, const struct frame_list
     const struct representation how = {
         .content_type = "image/gif",
         .location = link_to(what->request->arena, what->request->public_base, &what->record->key, tail),
-        .etag = etag_of(what, tail, false, "image/gif animated"),
+        .etag = rendered_etag(what, tail, false, "image/gif animated"),
         .freshness = freshness_of_instances(what->service),
     };
 
     if (representation_is_held(what->request, &how, what->response))
         return true;
-    return rendered_animation(what->service, what->record, frames->frames, frames->count, &what->parameters,
-                              what->request->patience, &picture, err) &&
-           send_block(what, &how, picture, err);
+    return rendered_animation(what->service, what->request, what->record, frames->frames, frames->count,
+                              &what->parameters, what->request->patience, &picture, err) &&
+           rendered_send(what, &how, picture, err);
 }
 
 static bool answer_parts(const struct rendered *what, const struct catalog_listing *listing,
@@ -150,16 +92,16 @@ static bool answer_frames(struct rendered *what, const struct frame_list *frames
 
     if (!rendered_choose(what->request, &what->accept, extent, can_animate(what, frames->count), &choice,
                          err) ||
-        !check_profile(what, choice.format, err))
+        !rendered_check_profile(what, choice.format, err))
         return false;
     switch (choice.form) {
     case RENDERED_ALONE:
-        return answer_alone(what, frame, choice.format, extent != EXTENT_INSTANCE && tail[0], err);
+        return rendered_answer_frame(what, frame, choice.format, extent != EXTENT_INSTANCE && tail[0], err);
     case RENDERED_ANIMATED:
         return answer_animated(what, frames, tail, err);
     case RENDERED_PARTS:
         return answer_parts(what, listing_of_one(what), frames, choice.format,
-                            etag_of(what, tail, true, picture_format_info(choice.format)->media_type),
+                            rendered_etag(what, tail, true, picture_format_info(choice.format)->media_type),
                             freshness_of_instances(what->service), err);
     case RENDERED_REPRESENTATIVE:
         break;
@@ -167,7 +109,7 @@ static bool answer_frames(struct rendered *what, const struct frame_list *frames
     if (what->request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "choosing a frame");
     return rendered_frame_representative(what->service, what->record, &frame, err) &&
-           answer_alone(what, frame, choice.format, true, err);
+           rendered_answer_frame(what, frame, choice.format, true, err);
 }
 
 static bool begin(const struct service *service, const struct request *request, struct response *response,
@@ -192,6 +134,41 @@ static bool find_record(struct rendered *what, const struct instance_key *key, s
     return true;
 }
 
+/* A presentation state: its images, rendered with it. What it decides itself cannot be asked for (REN-73,
+ * REN-26). */
+static bool answer_state(struct rendered *what, struct error *err)
+{
+    struct catalog_listing *listing = NULL;
+    struct frame_list *frames = NULL;
+    struct rendered_choice choice = { 0 };
+
+    if (what->parameters.has_window)
+        return error_tell(err, FAULT_MALFORMED,
+                          "The query parameter \"window\" does not go with a presentation state.");
+    if (what->parameters.has_region)
+        return error_tell(
+            err, FAULT_MALFORMED,
+            "The query parameter \"viewport\" takes no source region with a presentation state.");
+    if (!rendered_state_read(what->service, what->request, what->record, &what->parameters.state, err) ||
+        !rendered_state_images(what->service, what->request, what->record, what->parameters.state, &listing,
+                               &frames, err))
+        return false;
+    what->parameters.state_generation = what->record->generation;
+    const bool one = listing->count == 1 && frames[0].count == 1;
+    if (!rendered_choose(what->request, &what->accept, one ? EXTENT_ONE_FRAME : EXTENT_COLLECTION, false,
+                         &choice, err) ||
+        !rendered_check_profile(what, choice.format, err))
+        return false;
+    if (choice.form == RENDERED_ALONE) {
+        const uint32_t frame = frames[0].frames[0];
+        return find_record(what, &listing->list[0].key, err) && shown_frame_check(what->record, frame, err) &&
+               rendered_answer_frame(what, frame, choice.format, true, err);
+    }
+    return answer_parts(what, listing, frames, choice.format,
+                        rendered_etag(what, "", true, picture_format_info(choice.format)->media_type),
+                        FRESH_IF_ASKED, err);
+}
+
 bool wado_rs_rendered_frames(const struct service *service, const struct request *request,
                              struct response *response, struct error *err)
 {
@@ -205,6 +182,8 @@ bool wado_rs_rendered_frames(const struct service *service, const struct request
                           err) ||
         !find_record(&what, &key, err))
         return false;
+    if (rendered_state_is(what.record))
+        return error_tell(err, FAULT_MALFORMED, "A presentation state has no frames of its own.");
     for (size_t i = 0; i < wanted->count; i++)
         if (!shown_frame_check(what.record, wanted->frames[i], err))
             return false;
@@ -220,6 +199,8 @@ bool wado_rs_rendered_instance(const struct service *service, const struct reque
 
     if (!begin(service, request, response, &key, &what, err) || !find_record(&what, &key, err))
         return false;
+    if (rendered_state_is(what.record))
+        return answer_state(&what, err);
     if (rendered_document_kind(what.record) != DOCUMENT_NONE)
         return rendered_document(service, request, what.record, &what.accept, response, err);
     if (!what.record->frames && what.record->shape.rows == 0)
@@ -246,7 +227,7 @@ bool wado_rs_rendered(const struct service *service, const struct request *reque
 
     if (!begin(service, request, response, &key, &what, err) ||
         !rendered_choose(request, &what.accept, EXTENT_COLLECTION, false, &choice, err) ||
-        !check_profile(&what, choice.format, err))
+        !rendered_check_profile(&what, choice.format, err))
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");

@@ -152,8 +152,8 @@ static bool make_picture(struct thumbnail *what, uint32_t frame, struct block **
         if (frame == 0 && what->request->patience == MUST_NOT_WAIT)
             return error_set(err, FAULT_WOULD_WAIT, "choosing a frame");
         if ((frame > 0 || rendered_frame_representative(what->service, what->record, &frame, err)) &&
-            rendered_picture(what->service, what->record, frame, &what->parameters, what->format,
-                             what->request->patience, ret, err))
+            rendered_picture(what->service, what->request, what->record, frame, &what->parameters,
+                             what->format, what->request->patience, ret, err))
             return true;
         if (err->fault != FAULT_CORRUPT_PIXELS && err->fault != FAULT_NOT_ACCEPTABLE)
             return false;
@@ -164,8 +164,8 @@ static bool make_picture(struct thumbnail *what, uint32_t frame, struct block **
     snprintf(name, sizeof(name), "tile %s %" PRIu32 "x%" PRIu32,
              picture_format_info(what->format)->media_type, what->parameters.viewport_columns,
              what->parameters.viewport_rows);
-    return rendered_cached(what->service, what->record, name, what->request->patience, make_tile, what, ret,
-                           err);
+    return rendered_cached(what->service, what->request, what->record, 1, name, what->request->patience,
+                           make_tile, what, ret, err);
 }
 
 /* Where the client does not say: the setting, but no larger than the image. */

@@ -54,6 +54,9 @@ class RenderedCase(ServerCase):
         self.assertStatus(self.server.store([file]), 200)
         return path_of(file)
 
+    def wado(self, target, headers=None):
+        return self.server.get(target, headers or {"Accept": "*/*"})
+
     def picture(self, path, query="", headers=PNG):
         return read_png(self.assertStatus(self.server.get(path + "/rendered" + query, headers), 200).body)
 
@@ -586,6 +589,200 @@ class Documents(RenderedCase):
         self.assertEqual(part.body, b"ftypmp42")
         self.assertStatus(self.server.get(path_of(file) + "/rendered", JPEG), 406)
         self.assertStatus(self.server.get(path_of(file) + "/thumbnail", JPEG), 200)
+
+
+class PresentationStates(RenderedCase):
+    def setUp(self):
+        self.pixels = ramp(24, 32, -1000, 3000, "<i2")
+        self.study = uid(6, 3, id(self))
+        self.image = make_dicom(study=self.study, rows=24, columns=32, pixels=self.pixels.tobytes(), BitsStored=16, PixelRepresentation=1,
+                                WindowCenter=40, WindowWidth=400, RescaleSlope=1, RescaleIntercept=-1000)
+        self.assertStatus(self.server.store([self.image]), 200)
+
+    def reference(self, image=None, frames=None):
+        from gantry import uids_of
+        _, _, instance = uids_of(image or self.image)
+        ref = item(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2", ReferencedSOPInstanceUID=instance)
+        if frames:
+            ref.ReferencedFrameNumber = frames
+        return ref
+
+    def state(self, image=None, frames=None, sop_class="1.2.840.10008.5.1.4.1.1.11.1", **attributes):
+        from gantry import uids_of
+        _, series, _ = uids_of(image or self.image)
+        listed = item(SeriesInstanceUID=series, ReferencedImageSequence=[self.reference(image, frames)])
+        file = make_dicom(study=self.study, rows=0, Modality="PR", sop_class=sop_class, ReferencedSeriesSequence=[listed], **attributes)
+        self.assertStatus(self.server.store([file]), 200)
+        return path_of(file)
+
+    def presented(self, path, query=""):
+        parts = self.assertStatus(self.server.get(path + "/rendered" + query, PARTS), 200).parts()
+        self.assertEqual(len(parts), 1)
+        self.assertEqual(parts[0][0]["Content-Location"], self.server.url + path_of(self.image))
+        return read_png(parts[0][1])
+
+    def area(self, left, top, right, bottom, mode="SCALE TO FIT", **more):
+        return [item(DisplayedAreaTopLeftHandCorner=[left, top], DisplayedAreaBottomRightHandCorner=[right, bottom],
+                     PresentationSizeMode=mode, **more)]
+
+    def test_REN_71_the_state_takes_the_place_of_all_that_the_image_says(self):
+        all_of_it = (self.pixels.astype(float) + 32768) / 65535 * 255
+        self.assertNear(self.presented(self.state()), all_of_it, what="no VOI is the identity")
+        self.assertNear(self.presented(self.state(PresentationLUTShape="INVERSE")), 255 - all_of_it)
+        voi = [item(WindowCenter=500, WindowWidth=1000, ReferencedImageSequence=[self.reference()])]
+        path = self.state(SoftcopyVOILUTSequence=voi, RescaleSlope=2, RescaleIntercept=100)
+        self.assertNear(self.presented(path), linear(self.pixels * 2.0 + 100, 500, 1000))
+        other = item(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2", ReferencedSOPInstanceUID="1.2.3.4")
+        elsewhere = [item(WindowCenter=500, WindowWidth=1000, ReferencedImageSequence=[other])]
+        self.assertNear(self.presented(self.state(SoftcopyVOILUTSequence=elsewhere)), all_of_it, what="of another image")
+        lut = item(LUTDescriptor=[256, 0, 8], LUTData=bytes(255 - i // 2 for i in range(256)))
+        lut["LUTDescriptor"].VR, lut["LUTData"].VR = "US", "OW"
+        path = self.state(SoftcopyVOILUTSequence=voi, PresentationLUTSequence=[lut])
+        self.assertNear(self.presented(path), 255 - numpy.floor(linear(self.pixels.astype(float), 500, 1000)) / 2, 1.01)
+
+    def test_REN_72_rotation_flip_and_displayed_area(self):
+        plain = self.presented(self.state())
+        for rotation in (0, 90, 180, 270):
+            for flip in ("N", "Y"):
+                want = numpy.rot90(plain, -rotation // 90)
+                want = want[:, ::-1] if flip == "Y" else want
+                path = self.state(ImageRotation=rotation, ImageHorizontalFlip=flip)
+                self.assertNear(self.presented(path), want, 0, f"{rotation} {flip}")
+        self.assertNear(self.presented(self.state(DisplayedAreaSelectionSequence=self.area(5, 3, 20, 12))), plain[2:12, 4:20], 0)
+        beyond = self.presented(self.state(DisplayedAreaSelectionSequence=self.area(-3, 1, 28, 24)))
+        self.assertEqual(beyond.shape, (24, 32))
+        self.assertEqual(int(beyond[:, :4].max()), 0)
+        self.assertNear(beyond[:, 4:], plain[:, :28], 0)
+
+    def test_REN_75_scaling_to_the_viewport_and_magnifying(self):
+        fit = self.state(DisplayedAreaSelectionSequence=self.area(1, 1, 16, 12))
+        self.assertEqual(self.presented(fit, "?viewport=64,64").shape, (48, 64))
+        magnified = self.state(DisplayedAreaSelectionSequence=self.area(1, 1, 16, 12, "MAGNIFY", PresentationPixelMagnificationRatio=3))
+        self.assertEqual(self.presented(magnified).shape, (36, 48))
+        self.assertEqual(self.presented(magnified, "?viewport=20,30").shape, (30, 20))
+
+    def test_shutters_hide_with_their_value(self):
+        plain = self.presented(self.state())
+        rectangle = {"ShutterShape": "RECTANGULAR", "ShutterLeftVerticalEdge": 3, "ShutterRightVerticalEdge": 30,
+                     "ShutterUpperHorizontalEdge": 2, "ShutterLowerHorizontalEdge": 20, "ShutterPresentationValue": 0x8000}
+        got = self.presented(self.state(**rectangle))
+        self.assertNear(got[1:20, 2:30], plain[1:20, 2:30], 0)
+        self.assertTrue((got[0] == 0x80).all() and (got[:, 30:] == 0x80).all() and (got[20:] == 0x80).all())
+        got = self.presented(self.state(ShutterShape="CIRCULAR", CenterOfCircularShutter=[12, 16], RadiusOfCircularShutter=5))
+        self.assertTrue(got[11, 15] == plain[11, 15] and got[0, 0] == 0 and got[11, 21] == 0)
+        got = self.presented(self.state(ShutterShape="POLYGONAL", VerticesOfThePolygonalShutter=[2, 2, 2, 30, 22, 16]))
+        self.assertTrue(got[3, 15] == plain[3, 15] and got[22, 2] == 0)
+
+    def test_graphics_and_texts_are_drawn_where_they_point(self):
+        plain = self.presented(self.state())
+        line = item(GraphicAnnotationUnits="PIXEL", GraphicDimensions=2, NumberOfGraphicPoints=2, GraphicData=[4.0, 6.0, 20.0, 6.0],
+                    GraphicType="POLYLINE", GraphicFilled="N")
+        layer = item(GraphicLayer="A", GraphicObjectSequence=[line])
+        got = self.presented(self.state(GraphicAnnotationSequence=[layer]))
+        changed = numpy.argwhere(got != plain)
+        self.assertTrue(len(changed) >= 10 and (changed[:, 0] == 5).all() and changed[:, 1].min() >= 2 and changed[:, 1].max() <= 20, changed)
+        kinds = (("CIRCLE", [16.0, 12.0, 20.0, 12.0]), ("ELLIPSE", [4.0, 12.0, 28.0, 12.0, 16.0, 6.0, 16.0, 18.0]), ("POINT", [9.0, 9.0]),
+                 ("INTERPOLATED", [2.0, 2.0, 10.0, 20.0, 20.0, 2.0]))
+        for kind, data in kinds:
+            line = item(GraphicAnnotationUnits="PIXEL", GraphicDimensions=2, NumberOfGraphicPoints=len(data) // 2, GraphicData=data,
+                        GraphicType=kind, GraphicFilled="N")
+            got = self.presented(self.state(GraphicAnnotationSequence=[item(GraphicLayer="A", GraphicObjectSequence=[line])]))
+            self.assertGreater((got != plain).sum(), 3, kind)
+        text = item(UnformattedTextValue="Hi", BoundingBoxAnnotationUnits="DISPLAY", BoundingBoxTopLeftHandCorner=[0.0, 0.0],
+                    BoundingBoxBottomRightHandCorner=[1.0, 1.0], BoundingBoxTextHorizontalJustification="LEFT")
+        got = self.presented(self.state(GraphicAnnotationSequence=[item(GraphicLayer="A", TextObjectSequence=[text])]))
+        self.assertTrue((got != plain)[:16, :20].any())
+
+    def test_REN_70_73_77_as_a_target(self):
+        path = self.state()
+        for query in ("window=40,400,linear", "viewport=10,10,1,1"):
+            self.assertStatus(self.server.get(f"{path}/rendered?{query}", PARTS), 400)
+        self.assertStatus(self.server.get(path + "/frames/1/rendered", PARTS), 400)
+        multi = make_dicom(study=self.study, frames=4, pixels=numpy.stack([ramp() + f for f in range(4)]).tobytes())
+        gone = make_dicom(study=self.study)
+        self.assertStatus(self.server.store([multi]), 200)
+        answer = self.assertStatus(self.server.get(self.state(multi, [2, 4]) + "/rendered", PARTS), 200)
+        self.assertEqual([h["Content-Location"].rsplit("/", 1)[1] for h, _ in answer.parts()], ["2", "4"])
+        answer = self.assertStatus(self.server.get(self.state(multi, [3]) + "/rendered", PNG), 200)
+        self.assertTrue(answer.headers["Content-Location"].endswith("/frames/3"))
+        self.assertStatus(self.server.get(self.state(gone) + "/rendered", PARTS), 404)
+
+    def test_REN_76_colour_and_pseudo_colour_states(self):
+        tables = {}
+        for n, colour in enumerate(("Red", "Green", "Blue")):
+            tables[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+            tables[f"{colour}PaletteColorLookupTableData"] = numpy.full(256, (n + 1) * 10 * 257, "<u2").tobytes()
+        got = self.presented(self.state(sop_class="1.2.840.10008.5.1.4.1.1.11.3", **tables))
+        self.assertTrue((got == [10, 20, 30]).all())
+        rgb = numpy.random.default_rng(5).integers(0, 256, (16, 16, 3)).astype("u1")
+        image = make_dicom(study=self.study, pixels=rgb.tobytes(), SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
+                           BitsAllocated=8, BitsStored=8, HighBit=7)
+        self.assertStatus(self.server.store([image]), 200)
+        path = self.state(image, sop_class="1.2.840.10008.5.1.4.1.1.11.2", ImageRotation=90, ImageHorizontalFlip="N")
+        parts = self.assertStatus(self.server.get(path + "/rendered", PARTS), 200).parts()
+        self.assertNear(read_png(parts[0][1]), numpy.rot90(rgb, -1), 0)
+
+    def test_URI_10_a_state_with_wado_uri(self):
+        path = self.state(PresentationLUTShape="INVERSE")
+        from gantry import uids_of
+        study, series, instance = uids_of(self.image)
+        _, state_series, state = path.split("/series/")[0], path.split("/series/")[1].split("/")[0], path.rsplit("/", 1)[1]
+        base = f"/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}&contentType=image/png"
+        with_state = f"{base}&presentationSeriesUID={state_series}&presentationUID={state}"
+        got = read_png(self.assertStatus(self.wado(with_state), 200).body)
+        self.assertNear(got, 255 - (self.pixels.astype(float) + 32768) / 65535 * 255)
+        half = read_png(self.assertStatus(self.wado(with_state + "&region=0,0,0.5,1"), 200).body)
+        self.assertNear(half, got[:, :16], 0)
+        for more in ("&windowCenter=1&windowWidth=2",):
+            self.assertStatus(self.wado(with_state + more), 400)
+        self.assertStatus(self.wado(f"{base}&presentationUID={state}"), 400)
+        self.assertStatus(self.wado(f"{base}&presentationSeriesUID={state_series}&presentationUID=1.2.3"), 400)
+        self.assertStatus(self.wado(f"{base}&presentationSeriesUID={series}&presentationUID={instance}"), 400)
+
+
+class WadoUri(RenderedCase):
+    def setUp(self):
+        from gantry import uids_of
+        self.pixels = ramp(20, 40)
+        self.single = make_dicom(rows=20, columns=40, pixels=self.pixels.tobytes(), WindowCenter=2048, WindowWidth=4096)
+        self.multi = make_dicom(rows=20, columns=40, frames=3, pixels=numpy.stack([self.pixels // (f + 1) for f in range(3)]).tobytes(),
+                                WindowCenter=2048, WindowWidth=4096)
+        self.assertStatus(self.server.store([self.single, self.multi]), 200)
+        self.base = ["/wado?requestType=WADO&studyUID={}&seriesUID={}&objectUID={}".format(*uids_of(f)) for f in (self.single, self.multi)]
+
+    def png(self, query, which=0):
+        return read_png(self.assertStatus(self.wado(self.base[which] + "&contentType=image/png" + query), 200).body)
+
+    def test_URI_02_12_13_what_comes_without_a_word_and_by_list(self):
+        answer = self.assertStatus(self.wado(self.base[0], {"Accept": "*/*"}), 200)
+        self.assertEqual(answer.headers["Content-Type"], "image/jpeg")
+        self.assertTrue(answer.headers["Content-Location"].endswith(path_of(self.single)))
+        self.assertEqual(int(answer.headers["Content-Length"]), len(answer.body))
+        for types, want in (("image/tiff,image/png", "image/png"), ("image%2Fjpeg", "image/jpeg"), ("image/gif,image/jpeg", "image/gif")):
+            self.assertEqual(self.assertStatus(self.wado(f"{self.base[0]}&contentType={types}"), 200).headers["Content-Type"], want)
+        self.assertStatus(self.wado(self.base[0] + "&contentType=image/tiff"), 406)
+        self.assertStatus(self.wado(self.base[0] + "&contentType=text/html"), 406)
+
+    def test_URI_06_frame_number(self):
+        self.assertNear(self.png("", 1), linear(self.pixels.astype(float), 2048, 4096), what="the first by default")
+        self.assertNear(self.png("&frameNumber=3", 1), linear((self.pixels // 3).astype(float), 2048, 4096))
+        for frame in ("0", "4", "1,2", "x", ""):
+            self.assertStatus(self.wado(f"{self.base[1]}&contentType=image/png&frameNumber={frame}"), 400)
+        self.assertStatus(self.wado(self.base[0] + "&contentType=image/png&frameNumber=1"), 400)
+
+    def test_URI_07_08_09_window_size_and_region(self):
+        self.assertNear(self.png("&windowCenter=100&windowWidth=300"), linear(self.pixels.astype(float), 100, 300))
+        self.assertEqual(self.png("&rows=10").shape, (10, 20))
+        self.assertEqual(self.png("&columns=10").shape, (5, 10))
+        self.assertEqual(self.png("&rows=100&columns=60").shape, (30, 60))
+        whole = self.png("")
+        self.assertNear(self.png("&region=0.5,0,1,0.5"), whole[:10, 20:], 0)
+        for query in ("windowCenter=1", "windowWidth=1", "rows=0", "region=0.5,0,0.2,1", "region=0,0,1", "imageQuality=101", "annotation="):
+            self.assertStatus(self.wado(f"{self.base[0]}&contentType=image/png&{query}"), 400)
+
+    def test_URI_11_never_an_identified_object_in_place_of_an_anonymous_one(self):
+        answer = self.wado(self.base[0] + "&contentType=image/png&anonymize=yes")
+        self.assertIn(answer.status, (400, 501))
 
 
 if __name__ == "__main__":
