@@ -4,8 +4,8 @@
  * libmicrohttpd 0.9.75, and what it demands:
  *
  * - polling threads: its epoll mode burns a core on a stalled TLS handshake;
- * - no bodies from file descriptors under TLS (4 KiB at a time); one buffer, or a callback with blocks of 32
- * KiB;
+ * - no bodies from file descriptors under TLS (4 KiB at a time); one buffer, or a callback with blocks of 64
+ * KiB, sent in one call (record_send.h);
  * - pause only on the connection's own thread, in the access handler or the content reader, before a worker
  * is told;
  * - upload bytes are taken whole, or the connection is paused and they are offered again;
@@ -29,6 +29,7 @@
 #include "server/dispatcher.h"
 #include "server/framing.h"
 #include "server/record_guard.h"
+#include "server/record_send.h"
 #include "server/farewell.h"
 #include "server/tls_context.h"
 
@@ -36,7 +37,7 @@ enum {
     CONNECTION_MEMORY_BYTES = 32 * 1024, /* more costs on each request */
     FIELD_BYTES = 64,                    /* that the library notes down for each header field */
     ANSWER_HEAD_BYTES = 4096,
-    BODY_BLOCK_BYTES = 32 * 1024,
+    BODY_BLOCK_BYTES = 64 * 1024,
     VALUE_ROOM_BYTES = 1024
 };
 
@@ -356,6 +357,8 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
         own->tls = tls_session_ready(transport->tls, info->tls_session, protocols, 1);
     if (info && info->tls_session)
         own->guard = record_guard_new(info->tls_session, &transport->limits);
+    if (info && info->tls_session)
+        record_send_prepare(info->tls_session);
     if (!own->guard)
         abort();
 }

@@ -1,0 +1,132 @@
+/* tests/unit/server/record_send_test.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Two TLS sessions over a real socket pair with little room: what a sender offers in pieces of any size, and
+ * goes on offering where it was told that it got to, arrives as it was.
+ */
+#include "server/record_send.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/expect.h"
+
+struct line {
+    int sockets[2];
+    gnutls_session_t client, server;
+    gnutls_anon_client_credentials_t client_credentials;
+    gnutls_anon_server_credentials_t server_credentials;
+};
+
+static void must(int status)
+{
+    if (status < 0) {
+        fprintf(stderr, "%s\n", gnutls_strerror(status));
+        abort();
+    }
+}
+
+static void open_session(struct line *line, unsigned kind, gnutls_session_t *ret, void *credentials)
+{
+    const int socket = line->sockets[kind == GNUTLS_SERVER];
+
+    must(gnutls_init(ret, kind | GNUTLS_NONBLOCK));
+    must(gnutls_priority_set_direct(*ret, "NORMAL:-VERS-ALL:+VERS-TLS1.2:+ANON-ECDH", NULL));
+    must(gnutls_credentials_set(*ret, GNUTLS_CRD_ANON, credentials));
+    gnutls_transport_set_int(*ret, socket);
+}
+
+static void open_line(struct line *line)
+{
+    const int room = 8192;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, line->sockets) != 0 ||
+        setsockopt(line->sockets[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) != 0)
+        abort();
+    must(gnutls_anon_allocate_client_credentials(&line->client_credentials));
+    must(gnutls_anon_allocate_server_credentials(&line->server_credentials));
+    open_session(line, GNUTLS_CLIENT, &line->client, line->client_credentials);
+    open_session(line, GNUTLS_SERVER, &line->server, line->server_credentials);
+    record_send_prepare(line->server);
+    for (int client = -1, server = -1; client < 0 || server < 0;) {
+        client = client < 0 ? gnutls_handshake(line->client) : client;
+        server = server < 0 ? gnutls_handshake(line->server) : server;
+        if (gnutls_error_is_fatal(client) || gnutls_error_is_fatal(server))
+            abort();
+    }
+}
+
+static void close_line(struct line *line)
+{
+    gnutls_deinit(line->client);
+    gnutls_deinit(line->server);
+    gnutls_anon_free_client_credentials(line->client_credentials);
+    gnutls_anon_free_server_credentials(line->server_credentials);
+    close(line->sockets[0]);
+    close(line->sockets[1]);
+}
+
+/* One call each way, so that the sender meets a full socket again and again. False: something is wrong. */
+static bool step(struct line *line, const uint8_t *data, size_t size, size_t piece, size_t *sent,
+                 uint8_t *got, size_t *received)
+{
+    const size_t left = size - *sent;
+
+    if (left > 0) {
+        const ssize_t outcome = gnutls_record_send(line->server, data + *sent, left < piece ? left : piece);
+        if (outcome < 0 && gnutls_error_is_fatal((int)outcome))
+            return false;
+        if (outcome > (ssize_t)(left < piece ? left : piece))
+            return false;
+        *sent += outcome > 0 ? (size_t)outcome : 0;
+    }
+    const ssize_t outcome = gnutls_record_recv(line->client, got + *received, size - *received);
+    if (outcome < 0 && gnutls_error_is_fatal((int)outcome))
+        return false;
+    *received += outcome > 0 ? (size_t)outcome : 0;
+    return true;
+}
+
+TEST(what_is_sent_in_many_records_over_a_full_socket_arrives_as_it_was)
+{
+    static const size_t pieces[] = { 100, 16384, 16385, 32768, 65536, 100000, 300000 };
+    enum { BYTES = 300000, STEPS_MOST = 100000 };
+    uint8_t *data = malloc(BYTES), *got = malloc(BYTES);
+
+    for (size_t i = 0; i < BYTES; i++)
+        data[i] = (uint8_t)(i * 31 + (i >> 8));
+    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+        struct line line = { 0 };
+        size_t sent = 0, received = 0;
+        unsigned steps = 0;
+
+        open_line(&line);
+        memset(got, 0, BYTES);
+        while (received < BYTES && steps < STEPS_MOST &&
+               step(&line, data, BYTES, pieces[i], &sent, got, &received))
+            steps++;
+        EXPECT(sent == BYTES && received == BYTES && memcmp(data, got, BYTES) == 0,
+               "pieces of %zu: %zu sent, %zu received in %u steps", pieces[i], sent, received, steps);
+        close_line(&line);
+    }
+    free(data);
+    free(got);
+}
+
+TEST(a_client_that_has_gone_is_told_as_it_was_before)
+{
+    static uint8_t data[200000];
+    struct line line = { 0 };
+    ssize_t outcome = 0;
+
+    open_line(&line);
+    shutdown(line.sockets[0], SHUT_RDWR);
+    for (unsigned i = 0; i < 10 && (outcome >= 0 || !gnutls_error_is_fatal((int)outcome)); i++)
+        outcome = gnutls_record_send(line.server, data, sizeof data);
+    EXPECT(outcome < 0 && gnutls_error_is_fatal((int)outcome), "%zd", outcome);
+    close_line(&line);
+}
