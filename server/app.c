@@ -488,15 +488,20 @@ static void base_url(const struct app *app, char *into, size_t size)
 
 void app_announce(const struct app *app, FILE *to)
 {
-    char url[2048], ca[PATH_MAX + 16];
+    char url[2048], ca[PATH_MAX + 16], trust[PATH_MAX + 32] = "";
 
     base_url(app, url, sizeof url);
     fprintf(to, "Gantry " GANTRY_VERSION " serves %s\n", url);
     if (tls_upkeep_throwaway_ca(app->tls, ca, sizeof ca)) {
-        fprintf(to, "  CA: %s\n  try: curl --cacert %s %s/studies\n", ca, ca, url);
-    } else {
-        fprintf(to, "  try: curl %s/studies\n", url);
+        fprintf(to, "  CA: %s\n", ca);
+        snprintf(trust, sizeof trust, " --cacert %s", ca);
     }
+    fprintf(to,
+            "  store: curl%s -H 'Content-Type: application/dicom' --data-binary @FILE.dcm %s/studies\n"
+            "  find:  curl%s %s/studies\n"
+            "  look:  curl%s -o frame.jpg %s/studies/STUDY/rendered?accept=image/jpeg   # or try: /metadata, "
+            "/thumbnail\n",
+            trust, url, trust, url, trust, url);
     fflush(to);
 }
 

@@ -65,7 +65,7 @@ class Server:
             # A public URL says nothing of the port that is listened on; the log does.
             url = re.search(rb"listening on \S+:(\d+)\n", self.log_path.read_bytes()[began:])
             ca = self.given_ca or re.search(rb"CA: (\S+)\n", told)
-            if url and ca and b"try: " in told:
+            if url and ca and b"look: " in told:
                 break
             if self.process.poll() is not None:
                 break
