@@ -77,7 +77,7 @@ static bool read_uid(struct reading *reading, uint32_t tag, struct uid *ret, str
     return true;
 }
 
-static bool check_identity(const struct reading *reading, const struct description *found, struct error *err)
+static bool check_identity(const struct reading *reading, struct description *found, struct error *err)
 {
     const struct part10 *part10 = &reading->data_set.part10;
     const struct {
@@ -94,8 +94,7 @@ static bool check_identity(const struct reading *reading, const struct descripti
         if (!needed[i].uid->text[0])
             return error_tell(err, FAULT_MISMATCH, "%s is missing or is no UID.", needed[i].keyword);
         if (needed[i].meta && needed[i].meta->text[0] && !uid_equal(needed[i].uid, needed[i].meta))
-            return error_tell(err, FAULT_MISMATCH, "%s differs from the one in the file meta information.",
-                              needed[i].keyword);
+            found->foreign_meta = needed[i].keyword;
     }
     return true;
 }

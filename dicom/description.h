@@ -32,6 +32,8 @@ struct description {
      * reference (<mark>{instance}/bulkdata/{tag}, nested {sq}/{item}/{tag}); pixel data always by reference.
      */
     struct block *json;
+    const char *
+        foreign_meta; /* keyword of the UID that the file meta information has another value of; NULL: none */
     uint16_t
         warning_reason; /* (0008,1196): 0, or B007 where a rule of the class is broken but it is stored */
 };
@@ -39,7 +41,7 @@ struct description {
 /* Reads a whole PS3.10 file: DCMTK up to the pixel data behind a depth limit, our own scan of the frames, any
  * public transfer syntax's structure (also big endian, deflated, implicit, and files without preamble).
  * `path` is a file that does not change meanwhile. NOT_DICOM (C000) when it cannot be understood, MISMATCH
- * (A900) when a UID it needs is missing, bad, or contradicts the file meta information; NOT_STORABLE (0122)
+ * (A900) when a UID it needs is missing or bad; NOT_STORABLE (0122)
  * for a DICOMDIR. As far as UIDs were understood before a failure they are in ret->key and ret->sop_class
  * even then (STO-55). May wait; any thread after bridge_start(). */
 MUST_USE bool description_read(const char *path, const struct json_limits *limits, struct arena *arena,

@@ -25,6 +25,7 @@ struct limits {
     uint64_t metadata_ceiling_bytes; /* JSON or XML metadata of one store */
     uint32_t expansion_ceiling;      /* decoded bytes of a request body for one of its coded ones */
     enum duplicate_policy duplicates;
+    bool takes_foreign_meta;
     struct json_limits json;
     uint64_t decode_ceiling_bytes; /* of one decoded frame */
     bool unknown_matches;

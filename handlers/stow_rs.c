@@ -132,6 +132,7 @@ static bool open_intake(struct stow_sink *stow, struct error *err)
         .batch_instances = limits->batch_instances,
         .batch_bytes = limits->batch_bytes,
         .duplicates = limits->duplicates,
+        .takes_foreign_meta = limits->takes_foreign_meta,
         .json = limits->json,
     };
 

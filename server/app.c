@@ -89,6 +89,7 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .metadata_ceiling_bytes = settings->metadata_ceiling,
             .expansion_ceiling = (uint32_t)settings->expansion_ceiling,
             .duplicates = house_duplicates(settings),
+            .takes_foreign_meta = strcmp(settings->foreign_meta, "warn") == 0,
             .json = house_json_limits(settings),
             .decode_ceiling_bytes = settings->decode_ceiling,
             .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,

@@ -408,11 +408,13 @@ static bool prepare(struct command *command, char *const *roots, size_t root_cou
     const struct settings *settings = command->settings;
 
     command->how = taking_of(settings);
-    command->options = (struct intake_options){ .instance_ceiling_bytes = settings->instance_ceiling,
-                                                .batch_instances = PIECE_FILES,
-                                                .batch_bytes = settings->batch_bytes,
-                                                .duplicates = house_duplicates(settings),
-                                                .json = house_json_limits(settings) };
+    command->options =
+        (struct intake_options){ .instance_ceiling_bytes = settings->instance_ceiling,
+                                 .batch_instances = PIECE_FILES,
+                                 .batch_bytes = settings->batch_bytes,
+                                 .duplicates = house_duplicates(settings),
+                                 .takes_foreign_meta = strcmp(settings->foreign_meta, "warn") == 0,
+                                 .json = house_json_limits(settings) };
     if (!find_roots(command, roots, root_count, err) || !bridge_start(err) ||
         !house_path(settings, "import.state", command->state_path, sizeof command->state_path, err) ||
         !house_open(settings, "gantry import", HOUSE_CHANGES, &command->house, err))

@@ -20,6 +20,7 @@ enum {
     GATHER_BYTES = 32 * 1024,     /* smaller chunks are written together */
     QUEUED_MEMORY_MOST = 4 << 20, /* bytes of JSON, values and frame tables */
     WARNING_ELEMENTS_DISCARDED = 0xB006,
+    WARNING_CLASS_RULE = 0xB007,
 };
 
 struct queued {
@@ -343,6 +344,15 @@ static bool describe(struct intake *intake, struct queued *queued, size_t *ret_m
         return error_tell(err, FAULT_FOREIGN_STUDY,
                           "Study Instance UID (0020,000D) is not that of the request.");
     }
+    if (description->foreign_meta && !intake->options.takes_foreign_meta) {
+        error_tell(err, FAULT_MISMATCH,
+                   "%s differs from the one in the file meta information (foreign_meta).",
+                   description->foreign_meta);
+        description_done(description);
+        return false;
+    }
+    if (description->foreign_meta && description->warning_reason == 0)
+        description->warning_reason = WARNING_CLASS_RULE;
     if (!keep_values(queued, ret_memory, err)) {
         description_done(description);
         return false;

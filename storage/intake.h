@@ -34,6 +34,8 @@ struct intake_options {
     uint32_t batch_instances; /* committed together, at most */
     uint64_t batch_bytes;
     enum duplicate_policy duplicates;
+    bool takes_foreign_meta; /* file meta information that names another instance: a warning, else MISMATCH
+                                (STO-23) */
     struct json_limits json;
 };
 

@@ -276,7 +276,9 @@ TEST(STO_43_when_none_is_stored_it_is_a_conflict)
     EXPECT(answer->status == 409, "status %d", answer->status);
     EXPECT_TEXT(answer->body,
                 "{\"00081190\":{\"vr\":\"UR\"},\"0008119A\":{\"vr\":\"SQ\",\"Value\":[{\"00081197\":"
-                "{\"vr\":\"US\",\"Value\":[49152]}}]}}");
+                "{\"vr\":\"US\",\"Value\":[49152]},\"00741048\":{\"vr\":\"SQ\",\"Value\":[{\"00000902\":"
+                "{\"vr\":\"LO\",\"Value\":[\"No transfer syntax, and the data set does not tell (no "
+                "preamble, no meta).\"]}}]}}]}}");
     EXPECT(!loopback_header(house, "location").data, "a Location of nothing");
     loopback_close(house);
 }

@@ -179,6 +179,24 @@ class Store(ServerCase):
         answer = self.server.get(f"/studies/{study}", {"Accept": 'multipart/related; type="application/dicom"'})
         self.assertEqual([payload for _, payload in answer.parts()], files)
 
+    def test_STO_23_a_meta_that_names_another_instance_is_refused_or_warned_of(self):
+        from gantry import Server
+        file = make_dicom()
+        was = uids_of(file)[2].encode()
+        at = file.index(was)  # the first is the one in the meta information
+        foreign = file[:at] + was[:-1] + (b"7" if was[-1:] != b"7" else b"8") + file[at + len(was):]
+        item = self.assertStatus(self.server.store([foreign]), 409).json()["00081198"]["Value"][0]
+        self.assertEqual(value(item, "00081197"), 0xA900)
+        server = Server("--foreign-meta", "warn")
+        try:
+            answer = server.store([foreign])
+            self.assertEqual(answer.status, 202, repr(answer))
+            self.assertEqual(value(answer.json()[REFERENCED]["Value"][0], "00081196"), 0xB007)
+            got = server.get(path_of(file), {"Accept": "application/dicom; transfer-syntax=*"})
+            self.assertEqual(got.body, foreign)
+        finally:
+            server.stop()
+
     def test_STO_16_a_body_over_the_ceiling_is_413(self):
         from gantry import Server
         server = Server("--request-ceiling", "1048576", "--instance-ceiling", "65536")
