@@ -7,16 +7,12 @@
  *   gzip       head │ stored "[" │ deflate of chunk 0 │ stored "," │ … │ stored "]", final │ CRC-32, size
  *   zstd       frame of "[" │ frame of chunk 0 │ frame of "," │ … │ frame of "]"
  *
- * The gzip form is one member, since browsers pass over what stands behind the first; its checksum is put
- * together from the chunks' own. A zstd stream of several frames is one to its decoders.
+ * The gzip form is one member, since browsers pass over what stands behind the first. A zstd stream of
+ * several frames is one to its decoders.
  */
-#include <assert.h>
-
-#define ZLIB_CONST
-#include <zlib.h>
+#include "handlers/metadata_body.h"
 
 #include "base/block.h"
-#include "handlers/metadata_body.h"
 #include "storage/metadata_text.h"
 
 /* ── joined by copying ── */
@@ -35,22 +31,11 @@ static void join(struct joined *joined, struct bytes piece)
 
 static struct bytes gzip_trailer(struct arena *arena, const struct metadata_set *set)
 {
-    static const uint8_t marks[] = { '[', ',', ']' };
-    uint64_t crc = crc32_z(0, marks, 1), size = set->text_size + 2;
-    const uint64_t comma = crc32_z(0, marks + 1, 1), close = crc32_z(0, marks + 2, 1);
+    const uint64_t size = set->text_size + 2; /* the brackets; only the lower half of it is kept */
     uint8_t *trailer = arena_alloc(arena, 8);
-    bool first = true;
 
-    for (size_t i = 0; i < set->count; i++)
-        for (size_t n = 0; n < set->packs[i]->count; n++, first = false) {
-            const struct metadata_chunk *chunk = &set->packs[i]->chunks[n];
-            if (!first)
-                crc = crc32_combine(crc, comma, 1);
-            crc = crc32_combine(crc, chunk->crc, (z_off_t)chunk->size);
-        }
-    crc = crc32_combine(crc, close, 1);
     for (unsigned i = 0; i < 4; i++) {
-        trailer[i] = (uint8_t)(crc >> 8 * i);
+        trailer[i] = (uint8_t)(set->crc >> 8 * i);
         trailer[4 + i] = (uint8_t)(size >> 8 * i);
     }
     return bytes_of(trailer, 8);
@@ -86,7 +71,11 @@ static struct body_source *joined_body(struct arena *arena, const struct metadat
 
 /* ── expanded ── */
 
-/* A chunk is expanded when its turn comes, which takes less than sending it: so this never waits. */
+enum {
+    EXPANDED_AT_ONCE = 1024 * 1024 /* bytes of text, some 100 us; the instance of a longer chunk is a giant */
+};
+
+/* A chunk is expanded when its turn comes, which takes less than sending it: so an I/O thread may do it. */
 struct expanded {
     struct body_source source; /* first: the two are one */
     const struct metadata_set *set;
@@ -116,8 +105,19 @@ static const struct metadata_chunk *next_chunk(struct expanded *expanded)
     return expanded->pack < set->count ? &set->packs[expanded->pack]->chunks[expanded->chunk] : NULL;
 }
 
-/* The bracket or comma before it, and the chunk; or the closing bracket. With `skipped` it is not expanded.
- */
+/* The bracket or comma before it, and the chunk. */
+static bool expand(struct expanded *expanded, const struct metadata_chunk *chunk, uint8_t *room,
+                   struct error *err)
+{
+    room[0] = expanded->begun ? ',' : '[';
+    if (!metadata_text_expand_into(chunk->zstd, room + 1, (size_t)chunk->size, err))
+        return false;
+    expanded->begun = true;
+    expanded->chunk++;
+    return true;
+}
+
+/* The next chunk into a block, or the closing bracket. */
 static bool advance(struct expanded *expanded, struct error *err)
 {
     const struct metadata_chunk *chunk = next_chunk(expanded);
@@ -130,9 +130,7 @@ static bool advance(struct expanded *expanded, struct error *err)
     }
     if (!block_take((size_t)chunk->size + 1, &block, err))
         return error_while(err, "expanding metadata");
-    uint8_t *room = block_room(block, NULL);
-    room[0] = expanded->begun ? ',' : '[';
-    if (!metadata_text_expand_into(chunk->zstd, room + 1, (size_t)chunk->size, err)) {
+    if (!expand(expanded, chunk, block_room(block, NULL), err)) {
         block_unref(block);
         return false;
     }
@@ -140,8 +138,6 @@ static bool advance(struct expanded *expanded, struct error *err)
     block_unref(expanded->block);
     expanded->block = block;
     expanded->left = block_bytes(block);
-    expanded->begun = true;
-    expanded->chunk++;
     return true;
 }
 
@@ -151,15 +147,26 @@ static bool expanded_read(struct body_source *source, void *into, size_t capacit
     struct expanded *expanded = (struct expanded *)source;
     size_t filled = 0;
 
-    (void)patience;
     while (filled < capacity) {
+        const size_t room = capacity - filled;
+        const struct metadata_chunk *chunk = expanded->left.size == 0 ? next_chunk(expanded) : NULL;
+        if (chunk && chunk->size > EXPANDED_AT_ONCE && patience == MUST_NOT_WAIT) {
+            if (filled == 0)
+                return error_set(err, FAULT_WOULD_WAIT, "expanding metadata");
+            break;
+        }
+        if (chunk && chunk->size < room) { /* straight to where it is wanted */
+            if (!expand(expanded, chunk, (uint8_t *)into + filled, err))
+                return false;
+            filled += (size_t)chunk->size + 1;
+            continue;
+        }
         if (expanded->left.size == 0) {
             if (expanded->ended)
                 break;
             if (!advance(expanded, err))
                 return false;
         }
-        const size_t room = capacity - filled;
         const size_t size = expanded->left.size < room ? expanded->left.size : room;
         memcpy((uint8_t *)into + filled, expanded->left.data, size);
         expanded->left = bytes_from(expanded->left, size);
@@ -176,13 +183,14 @@ static bool expanded_skip(struct body_source *source, uint64_t size, enum patien
     struct expanded *expanded = (struct expanded *)source;
     const struct metadata_chunk *chunk = expanded->left.size == 0 ? next_chunk(expanded) : NULL;
 
-    (void)patience;
     if (chunk && chunk->size + 1 <= size) {
         expanded->begun = true;
         expanded->chunk++;
         *ret_skipped = chunk->size + 1;
         return true;
     }
+    if (chunk && chunk->size > EXPANDED_AT_ONCE && patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "expanding metadata");
     if (expanded->left.size == 0 && !expanded->ended && !advance(expanded, err))
         return false;
     const size_t step = expanded->left.size < size ? expanded->left.size : (size_t)size;

@@ -195,7 +195,7 @@ bool wado_rs_metadata(const struct service *service, const struct request *reque
 
     if (!read_request(request, &wanted, err))
         return false;
-    if (!wanted.key.instance.text[0] && !wanted.is_xml && !wanted.multipart && !wanted.selection_or_null) {
+    if (!wanted.is_xml && !wanted.multipart && !wanted.selection_or_null) {
         if (!catalog_metadata_set(service->catalog, &wanted.key, request->public_base, request->patience,
                                   &set, err))
             return false;

@@ -91,9 +91,9 @@ void catalog_listing_free(struct catalog_listing *listing);
 MUST_USE bool catalog_metadata(struct catalog *catalog, const struct catalog_listing *listing, size_t from,
                                size_t enough, struct buffer *into, size_t *ret_next, struct error *err);
 
-/* The metadata of a study or a series (`key` has no instance) as packs under the public base: from memory, or
- * read at once. *ret NULL: too many for that, or not packed yet: read them by catalog_list and
- * catalog_metadata. WOULD_WAIT when not in memory; NOT_FOUND. The caller unrefs. */
+/* The metadata of a study, a series, or of an instance that is alone in its series, as packs under the public
+ * base: from memory, or read at once. *ret NULL: too many for that, or not packed yet, or not alone: read
+ * them by catalog_list and catalog_metadata. WOULD_WAIT when not in memory; NOT_FOUND. The caller unrefs. */
 MUST_USE bool catalog_metadata_set(struct catalog *catalog, const struct instance_key *key, const char *base,
                                    enum patience patience, const struct metadata_set **ret,
                                    struct error *err);

@@ -151,34 +151,39 @@ static bool gather_series(struct gathering *gathering, sqlite3_stmt *rows, struc
     return metadata_pack_read(directory, body, &pack, err) && add_pack(gathering, pack, err);
 }
 
+#define SERIES_WITH_PACKS \
+    "SELECT e.id, p.directory, p.body FROM study s CROSS JOIN series e ON e.study_id = s.id LEFT JOIN" \
+    " metadata_pack p ON p.series_id = e.id AND p.revision = e.revision AND p.base = ?2" \
+    " WHERE s.k_StudyInstanceUID = ?1"
+
 static bool gather(struct gathering *gathering, const struct instance_key *key, struct error *err)
 {
-    const bool one_series = key->series.text[0];
+    const bool one_series = key->series.text[0], one_instance = key->instance.text[0];
     SCOPED(statement) sqlite3_stmt *rows = NULL;
     bool row, any = false;
 
-    if (!connection_prepare(gathering->reader,
-                            one_series
-                                ? "SELECT e.id, p.directory, p.body FROM study s CROSS JOIN series e"
-                                  " ON e.study_id = s.id LEFT JOIN metadata_pack p ON p.series_id = e.id"
-                                  " AND p.revision = e.revision AND p.base = ?2"
-                                  " WHERE s.k_StudyInstanceUID = ?1 AND e.k_SeriesInstanceUID = ?3"
-                                : "SELECT e.id, p.directory, p.body FROM study s CROSS JOIN series e"
-                                  " ON e.study_id = s.id LEFT JOIN metadata_pack p ON p.series_id = e.id"
-                                  " AND p.revision = e.revision AND p.base = ?2"
-                                  " WHERE s.k_StudyInstanceUID = ?1"
-                                  " ORDER BY e.m_SeriesNumber, e.k_SeriesInstanceUID",
-                            &rows, err))
+    if (!connection_prepare(
+            gathering->reader,
+            one_instance ? SERIES_WITH_PACKS
+                " AND e.k_SeriesInstanceUID = ?3 AND e.instance_count = 1 AND EXISTS (SELECT 1"
+                " FROM instance i WHERE i.k_SOPInstanceUID = ?4 AND i.series_id = e.id)"
+            : one_series ? SERIES_WITH_PACKS " AND e.k_SeriesInstanceUID = ?3"
+                         : SERIES_WITH_PACKS " ORDER BY e.m_SeriesNumber, e.k_SeriesInstanceUID",
+            &rows, err))
         return false;
     statement_bind_uid(rows, 1, &key->study);
     statement_bind_bytes(rows, 2, bytes_of_text(gathering->base));
     if (one_series)
         statement_bind_uid(rows, 3, &key->series);
+    if (one_instance)
+        statement_bind_uid(rows, 4, &key->instance);
     for (;; any = true) {
         if (!statement_step(gathering->reader, rows, &row, err))
             return false;
+        if (!row && one_instance && !any)
+            gathering->row_by_row = true; /* it has neighbours, or there is none such */
         if (!row)
-            return any || catalog_gone_or_unknown(gathering->reader, key, err);
+            return any || one_instance || catalog_gone_or_unknown(gathering->reader, key, err);
         if (!gather_series(gathering, rows, err))
             return false;
     }

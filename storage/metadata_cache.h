@@ -15,6 +15,7 @@ struct metadata_set {
     struct metadata_version version;
     uint64_t instances;
     uint64_t text_size; /* bytes of all chunks and the commas between them */
+    uint32_t crc;       /* CRC-32 of the whole array: an opening bracket, that text, a closing one */
     size_t count, chunks;
     const struct metadata_pack *const *packs;
 };
