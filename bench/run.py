@@ -367,10 +367,11 @@ class Bench:
         self.measure("wado.series.ct", [at(10)], DICOM, 1, seconds=4 if not self.options.smoke else None)
         first = [f"{base}/studies/{root}.15.{s}/series/{root}.15.{s}.1/metadata" for s in range(10)]
         def cold(server):
-            """Nothing of the series is in memory; the server has answered once, for another one."""
+            """Nothing of the series is in memory; the server has answered for others, so that its threads are there."""
             if server is self.gantry:
                 server.restart()
-            self.request(server, "GET", at(18, "/metadata") if server is self.gantry else "/none", JSON)
+            for path in ct[:24]:
+                self.request(server, "GET", path + "/metadata" if server is self.gantry else "/none", JSON)
         # First: each series is asked for once.
         self.measure("wado.metadata.series.first", first, JSON, 1, requests=10, seconds=60,
                      before_each=cold,

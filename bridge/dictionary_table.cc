@@ -29,6 +29,15 @@ auto &by_tag = *new std::vector<dictionary_entry>;
 auto &by_keyword = *new std::vector<dictionary_entry>;
 auto &ranges = *new std::vector<repeating>;
 
+/* DCMTK marks what the standard has retired; the keyword of PS3.6 stands behind the mark. */
+const char *keyword_of(const DcmDictEntry &entry)
+{
+    static const char retired[] = "RETIRED_";
+    const char *name = entry.getTagName();
+
+    return strncmp(name, retired, sizeof retired - 1) == 0 ? name + sizeof retired - 1 : name;
+}
+
 dictionary_entry copy_of(const DcmDictEntry &from)
 {
     dictionary_entry entry = {};
@@ -36,7 +45,7 @@ dictionary_entry copy_of(const DcmDictEntry &from)
 
     entry.tag = static_cast<uint32_t>(from.getGroup()) << 16 | from.getElement();
     strncpy(entry.vr, vr, 2);
-    entry.keyword = strdup(from.getTagName());
+    entry.keyword = strdup(keyword_of(from));
     if (!entry.keyword)
         throw std::bad_alloc();
     return entry;

@@ -340,6 +340,7 @@ static bool write_json(struct reading *reading, const struct json_limits *limits
         .tail_or_null = data_set->tail,
         .pixel_tag = skeleton->pixel_tag,
         .pixels_empty = skeleton->pixel_size == 0,
+        .syntax_uid = found->syntax_uid.text,
         .limits = limits,
         .key = &found->key,
     };

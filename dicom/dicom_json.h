@@ -17,10 +17,12 @@
 
 enum { JSON_BASE_MARK = 0x01 };
 
-/* Values of binary VRs above this many bytes become a BulkDataURI; text above the second. RET-23. */
+/* Values of more bytes become a BulkDataURI (RET-23): of binary VRs, of text and numbers, and of what a viewer
+ * needs before it can show the first image: overlays, lookup tables, palettes. */
 struct json_limits {
-    uint32_t inline_binary_bytes; /* default 1024 */
-    uint32_t inline_text_bytes;   /* default 65536 */
+    uint32_t inline_binary_bytes;  /* default 1024 */
+    uint32_t inline_text_bytes;    /* default 65536 */
+    uint32_t inline_display_bytes; /* default 131072; counts where it is more than the others */
 };
 
 /* One attribute "GGGGEEEE":{...} of a value as UTF-8 text, as query results need it: `value` is the data

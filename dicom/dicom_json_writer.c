@@ -28,7 +28,7 @@ struct writer {
     const struct json_document *document;
     struct buffer body, path, value, text, marks;
     bool foreign; /* something else than ASCII came out */
-    bool told_root_charset;
+    bool told_root_charset, told_syntax;
     unsigned depth;
 };
 
@@ -125,6 +125,14 @@ static void write_text(struct writer *writer, const struct vr_info *vr, struct b
     json_value_text(&writer->body, vr, buffer_bytes(&writer->text));
 }
 
+/* What a viewer needs before the first image: a request for each would keep that waiting (OHIF asks one by
+ * one). Overlay Data of any group; LUT Data; palettes, plain and segmented. */
+static bool is_for_display(uint32_t tag)
+{
+    return (tag & 0xFF01FFFF) == 0x60003000 || tag == 0x00283006 || (tag >= 0x00281201 && tag <= 0x00281204) ||
+           (tag >= 0x00281221 && tag <= 0x00281224);
+}
+
 static bool wants_reference(const struct writer *writer, const struct vr_info *vr,
                             const struct dataset_element *element)
 {
@@ -134,8 +142,10 @@ static bool wants_reference(const struct writer *writer, const struct vr_info *v
         return true;
     if (vr->class == VR_NUMBER && element->size < vr->width) /* no value, but bytes */
         return true;
-    return vr->may_be_bulk &&
-           element->size > (vr->class == VR_OPAQUE ? limits->inline_binary_bytes : limits->inline_text_bytes);
+    uint32_t most = vr->class == VR_OPAQUE ? limits->inline_binary_bytes : limits->inline_text_bytes;
+    if (is_for_display(element->tag) && most < limits->inline_display_bytes)
+        most = limits->inline_display_bytes;
+    return vr->may_be_bulk && element->size > most;
 }
 
 static bool write_element(struct writer *writer, const struct dataset_element *element,
@@ -194,6 +204,19 @@ static void write_pixels(struct writer *writer, bool *any)
     buffer_append_byte(&writer->body, '}');
 }
 
+/* Available Transfer Syntax UID, ours instead of one that came along, in its place before `next`. False:
+ * `next` is that one. */
+static bool tell_syntax(struct writer *writer, uint32_t next, bool *any)
+{
+    if (!writer->told_syntax && next >= TAG_AVAILABLE_TRANSFER_SYNTAX_UID) {
+        separate(writer, any);
+        dicom_json_attribute(&writer->body, TAG_AVAILABLE_TRANSFER_SYNTAX_UID, "UI",
+                             bytes_of_text(writer->document->syntax_uid));
+        writer->told_syntax = true;
+    }
+    return next != TAG_AVAILABLE_TRANSFER_SYNTAX_UID;
+}
+
 static bool write_elements(struct writer *writer, struct resolve_level *level, struct charset *charset,
                            bool *any, struct error *err)
 {
@@ -212,6 +235,8 @@ static bool write_elements(struct writer *writer, struct resolve_level *level, s
             if (element.tag == TAG_SPECIFIC_CHARACTER_SET && element.size == 0)
                 continue;
         }
+        if (!level->parent && !tell_syntax(writer, element.tag, any))
+            continue;
         separate(writer, any);
         if (!write_element(writer, &element, level, charset, err))
             return false;

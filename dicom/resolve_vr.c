@@ -33,6 +33,12 @@ static bool pixels_are_signed(struct resolve_level *level)
     return false;
 }
 
+/* Always LO, whoever passed it on as UN (PS3.5 7.8.1, JSN-06). */
+static bool is_private_creator(uint32_t tag)
+{
+    return (tag >> 16 & 1) && (tag & 0xFFFF) >= 0x10 && (tag & 0xFFFF) <= 0xFF;
+}
+
 void resolve_vr(struct resolve_level *level, const struct dataset_element *element, char ret[3])
 {
     const char *vr = element->vr;
@@ -44,6 +50,8 @@ void resolve_vr(struct resolve_level *level, const struct dataset_element *eleme
         if (known && strcmp(known->vr, "SQ") != 0 && strcmp(known->vr, "up") != 0)
             vr = known->vr;
     }
+    if (strcmp(vr, "UN") == 0 && is_private_creator(element->tag))
+        vr = "LO";
     if (strcmp(vr, "xs") == 0)
         vr = pixels_are_signed(level) ? "SS" : "US";
     else if (strcmp(vr, "lt") == 0)

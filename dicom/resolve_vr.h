@@ -23,7 +23,7 @@ struct resolve_level {
 
 /* US or SS: by Pixel Representation, the item's own or the nearest around it. US or OW of a LUT: US for one
  * value. OB or OW: OW, as implicit VR has it. UN of a public
- * attribute: the dictionary's. All others as stored. */
+ * attribute: the dictionary's; of a private creator: LO. All others as stored. */
 void resolve_vr(struct resolve_level *level, const struct dataset_element *element, char ret[3]);
 
 #endif

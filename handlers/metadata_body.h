@@ -11,8 +11,8 @@
 #include "http/accept_encoding.h"
 
 /* One JSON array out of packs, in a coding in which packs can be had: gzip and zstd by joining what is
- * stored, identity by expanding a chunk at a time. The size is known. Takes over the set's reference. Never
- * waits. */
+ * stored, identity by expanding a chunk at a time. The size is known. Takes over the set's reference. Waits
+ * only for chunks of more than a megabyte. */
 struct body_source *metadata_set_body(struct arena *arena, const struct metadata_set *taken,
                                       enum content_coding coding);
 

@@ -135,44 +135,36 @@ static struct body_source *as_part(const struct request *request, const struct r
 }
 
 /* Of one instance its record, mostly in memory, says enough. */
-static bool list_one(const struct service *service, const struct request *request,
-                     const struct instance_key *key, struct catalog_listing **ret, struct error *err)
+static bool list(const struct service *service, const struct request *request,
+                 const struct instance_record *record_or_null, const struct instance_key *key,
+                 struct catalog_listing **ret, struct error *err)
 {
+    if (!record_or_null) {
+        if (!catalog_list(service->catalog, key, ret, err))
+            return false;
+        held_listing(request->arena, *ret);
+        return true;
+    }
     struct catalog_listing *listing = arena_alloc(request->arena, sizeof(*listing));
-    const struct instance_record *record = NULL;
-
-    if (!catalog_find(service->catalog, key, MAY_WAIT, &record, err))
-        return false;
     listing->list = arena_alloc(request->arena, sizeof(*listing->list));
     listing->count = 1;
-    listing->list[0] = (struct listed_instance){ .key = record->key,
-                                                 .instance_id = record->generation,
-                                                 .generation = record->generation };
-    instance_record_unref(record);
+    listing->list[0] = (struct listed_instance){ .key = record_or_null->key,
+                                                 .instance_id = record_or_null->generation,
+                                                 .generation = record_or_null->generation };
     *ret = listing;
     return true;
 }
 
-static bool list(const struct service *service, const struct request *request, const struct instance_key *key,
-                 struct catalog_listing **ret, struct error *err)
-{
-    if (key->instance.text[0])
-        return list_one(service, request, key, ret, err);
-    if (!catalog_list(service->catalog, key, ret, err))
-        return false;
-    held_listing(request->arena, *ret);
-    return true;
-}
-
 static bool answer_with_rows(const struct service *service, const struct request *request,
-                             struct wanted *wanted, struct response *response, struct error *err)
+                             const struct instance_record *record_or_null, struct wanted *wanted,
+                             struct response *response, struct error *err)
 {
     struct catalog_listing *listing = NULL;
     struct metadata_rows rows = { .selection_or_null = wanted->selection_or_null };
     struct representation what;
     struct body_source *body = NULL;
 
-    if (!list(service, request, &wanted->key, &listing, err))
+    if (!list(service, request, record_or_null, &wanted->key, &listing, err))
         return false;
     wanted->coding = CODING_IDENTITY;
     const struct metadata_version version = catalog_listing_version(listing);
@@ -187,22 +179,36 @@ static bool answer_with_rows(const struct service *service, const struct request
     return representation_send(request, &what, body, response, err);
 }
 
+/* Is it worth asking whether there is a pack for just this? A picture of one frame has neighbours and little
+ * to say. */
+static bool may_be_packed(const struct wanted *wanted, const struct instance_record *record_or_null)
+{
+    if (wanted->is_xml || wanted->multipart || wanted->selection_or_null)
+        return false;
+    return !record_or_null || !record_or_null->frames || frame_table_count(record_or_null->frames) != 1;
+}
+
 bool wado_rs_metadata(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
+    const struct instance_record *record = NULL;
     const struct metadata_set *set = NULL;
     struct wanted wanted;
 
     if (!read_request(request, &wanted, err))
         return false;
-    if (!wanted.is_xml && !wanted.multipart && !wanted.selection_or_null) {
-        if (!catalog_metadata_set(service->catalog, &wanted.key, request->public_base, request->patience,
-                                  &set, err))
+    if (wanted.key.instance.text[0]) {
+        if (!catalog_find(service->catalog, &wanted.key, request->patience, &record, err))
             return false;
-        if (set)
-            return answer_with_set(request, &wanted, set, response, err);
+        held_record(request->arena, record);
     }
+    if (may_be_packed(&wanted, record) &&
+        !catalog_metadata_set(service->catalog, &wanted.key, request->public_base, request->patience, &set,
+                              err))
+        return false;
+    if (set)
+        return answer_with_set(request, &wanted, set, response, err);
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
-    return answer_with_rows(service, request, &wanted, response, err);
+    return answer_with_rows(service, request, record, &wanted, response, err);
 }

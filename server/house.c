@@ -102,7 +102,8 @@ enum duplicate_policy house_duplicates(const struct settings *settings)
 struct json_limits house_json_limits(const struct settings *settings)
 {
     return (struct json_limits){ .inline_binary_bytes = (uint32_t)settings->inline_binary,
-                                 .inline_text_bytes = (uint32_t)settings->inline_text };
+                                 .inline_text_bytes = (uint32_t)settings->inline_text,
+                                 .inline_display_bytes = (uint32_t)settings->inline_display };
 }
 
 unsigned house_cores(void)

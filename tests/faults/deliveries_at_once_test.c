@@ -58,7 +58,7 @@ static void one_round(unsigned writer, unsigned round)
                                             .batch_instances = 2,
                                             .batch_bytes = 1 << 20,
                                             .duplicates = DUPLICATE_REPLACE,
-                                            .json = { 1024, 65536 } };
+                                            .json = { 1024, 65536, 131072 } };
     struct intake *intake = NULL;
     struct intake_outcome outcome;
     struct instance_key own;

@@ -67,7 +67,7 @@ static bool deliver(struct house *house, const enum sample *list, size_t count, 
                                             .batch_instances = 2,
                                             .batch_bytes = 1 << 20,
                                             .duplicates = DUPLICATE_REPLACE,
-                                            .json = { 1024, 65536 } };
+                                            .json = { 1024, 65536, 131072 } };
     struct intake *intake = NULL;
     struct intake_outcome outcome;
 

@@ -29,7 +29,7 @@ static struct bytes first_link(struct bytes json)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct json_limits limits = { 16, 64 };
+    static const struct json_limits limits = { 16, 64, 32 };
     struct arena arena = { 0 };
     struct description description;
     struct error err = { 0 };

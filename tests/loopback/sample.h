@@ -58,7 +58,7 @@ static inline struct limits sample_limits(void)
         .metadata_ceiling_bytes = 16 << 20,
         .expansion_ceiling = 100,
         .duplicates = DUPLICATE_REJECT,
-        .json = { 1024, 65536 },
+        .json = { 1024, 65536, 131072 },
         .unknown_matches = true,
         .deletion = true,
         .viewport_ceiling = 16384,

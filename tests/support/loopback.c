@@ -112,7 +112,8 @@ static struct limits default_limits(void)
                       : strcmp(settings->duplicates, "keep") == 0  ? DUPLICATE_KEEP
                                                                    : DUPLICATE_REJECT,
         .json = { .inline_binary_bytes = (uint32_t)settings->inline_binary,
-                  .inline_text_bytes = (uint32_t)settings->inline_text },
+                  .inline_text_bytes = (uint32_t)settings->inline_text,
+                  .inline_display_bytes = (uint32_t)settings->inline_display },
         .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
         .deletion = strcmp(settings->deletion, "yes") == 0,
         .viewport_ceiling = (uint32_t)settings->viewport_ceiling,

@@ -15,7 +15,7 @@
 #include "tests/support/elements.h"
 #include "tests/support/make_dicom.h"
 
-static const struct json_limits limits = { 1024, 65536 };
+static const struct json_limits limits = { 1024, 65536, 131072 };
 static const char explicit_le[] = "1.2.840.10008.1.2.1", implicit_le[] = "1.2.840.10008.1.2",
                   explicit_be[] = "1.2.840.10008.1.2.2", deflated_le[] = "1.2.840.10008.1.2.1.99";
 
@@ -599,4 +599,64 @@ TEST(real_files_are_described_or_refused)
     try_folder(folder);
     printf("  %u described, %u refused\n", stored, refused);
     EXPECT(stored > 0, "none of the files is storable");
+}
+
+TEST(RET_23_what_a_viewer_wants_before_the_first_image_stands_in_the_metadata)
+{
+    static const struct {
+        uint32_t tag;
+        const char *name;
+        bool for_display; /* may be longer than other binary values */
+    } cases[] = { { 0x60003000, "60003000", true },  { 0x60023000, "60023000", true },
+                  { 0x00283006, "00283006", true },  { 0x00281201, "00281201", true },
+                  { 0x00281221, "00281221", true },  { 0x00282000, "00282000", false },
+                  { 0x00291010, "00291010", false }, { 0x54001010, "54001010", false } };
+    static const uint8_t value[140000];
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (int size = 2000; size <= 140000; size += 138000) {
+            struct elements file;
+            begin(&file, explicit_le, ELEMENTS_EXPLICIT);
+            elements_class(&file);
+            elements_study(&file);
+            elements_bytes(&file, cases[i].tag, "OW", value, (size_t)size);
+            if (describe_elements(&file)) {
+                const bool is_inline = cases[i].for_display && size == 2000;
+                EXPECT(json_object_get(json_object_get(json, cases[i].name),
+                                       is_inline ? "InlineBinary" : "BulkDataURI"),
+                       "%s of %d bytes: not %s", cases[i].name, size, is_inline ? "inline" : "by reference");
+            }
+        }
+}
+
+TEST(RET_22_the_stored_transfer_syntax_is_told_in_its_place_once)
+{
+    struct elements file;
+
+    begin(&file, explicit_le, ELEMENTS_EXPLICIT);
+    elements_class(&file);
+    elements_study(&file);
+    if (describe_elements(&file))
+        EXPECT_ATTRIBUTE("00083002", "{\"vr\":\"UI\",\"Value\":[\"1.2.840.10008.1.2.1\"]}");
+    begin(&file, implicit_le, ELEMENTS_IMPLICIT);
+    elements_class(&file);
+    elements_text(&file, 0x00083002, "UI", "1.2.840.10008.1.2.4.90"); /* that of another place */
+    elements_study(&file);
+    if (describe_elements(&file))
+        EXPECT_ATTRIBUTE("00083002", "{\"vr\":\"UI\",\"Value\":[\"1.2.840.10008.1.2\"]}");
+}
+
+TEST(JSN_06_the_creator_of_a_private_block_is_text_whatever_it_was_sent_as)
+{
+    struct elements file;
+
+    begin(&file, explicit_le, ELEMENTS_EXPLICIT);
+    elements_class(&file);
+    elements_bytes(&file, 0x00090010, "UN", "ACME", 4);
+    elements_bytes(&file, 0x00091001, "UN", "ab", 2);
+    elements_study(&file);
+    if (describe_elements(&file)) {
+        EXPECT_ATTRIBUTE("00090010", "{\"vr\":\"LO\",\"Value\":[\"ACME\"]}");
+        EXPECT_ATTRIBUTE("00091001", "{\"vr\":\"UN\",\"InlineBinary\":\"YWI=\"}");
+    }
 }

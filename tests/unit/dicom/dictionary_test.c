@@ -22,6 +22,7 @@ TEST(keywords_and_digits_name_tags)
     } cases[] = {
         { "PatientName", 0x00100010 },
         { "patientname", 0 },
+        { "OtherPatientIDs", 0x00101000 }, /* retired, which its keyword does not say */
         { "00100010", 0x00100010 },
         { "7fe00010", 0x7FE00010 },
         { "7FE0001", 0 },
