@@ -202,7 +202,8 @@ bool part10_read(struct bytes head, struct part10 *ret, struct error *err)
         part10.transfer_syntax = transfer_syntax_of_uid(uid_bytes(&part10.syntax));
     } else if (!guess_syntax(head, part10.data_set, part10.preamble || part10.meta,
                              &part10.transfer_syntax)) {
-        return error_tell(err, FAULT_NOT_DICOM, "No transfer syntax, and the data set does not tell (%s, %s).",
+        return error_tell(err, FAULT_NOT_DICOM,
+                          "No transfer syntax, and the data set does not tell (%s, %s).",
                           part10.preamble ? "preamble" : "no preamble", part10.meta ? "meta" : "no meta");
     }
     *ret = part10;

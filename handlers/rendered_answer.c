@@ -10,7 +10,6 @@
 #include "handlers/links.h"
 #include "handlers/rendered_picture.h"
 
-
 bool rendered_check_profile(const struct rendered *what, enum picture_format format, struct error *err)
 {
     if (what->parameters.icc == ICC_ABSENT || what->parameters.icc == ICC_NO ||
@@ -21,7 +20,7 @@ bool rendered_check_profile(const struct rendered *what, enum picture_format for
 }
 
 const char *rendered_etag(const struct rendered *what, const char *tail, bool multipart,
-                           const char *content_type)
+                          const char *content_type)
 {
     const char *named =
         link_to(what->request->arena, what->request->public_base, &what->record->key,
@@ -32,14 +31,14 @@ const char *rendered_etag(const struct rendered *what, const char *tail, bool mu
 }
 
 bool rendered_send(const struct rendered *what, const struct representation *how, struct block *taken,
-                       struct error *err)
+                   struct error *err)
 {
     return representation_send(what->request, how, body_of_block(what->request->arena, taken), what->response,
                                err);
 }
 
 bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum picture_format format,
-                         bool several, struct error *err)
+                           bool several, struct error *err)
 {
     struct arena *arena = what->request->arena;
     const char *tail = arena_printf(arena, "/frames/%" PRIu32, frame);

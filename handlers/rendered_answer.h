@@ -23,15 +23,17 @@ struct rendered {
 };
 
 /* A profile that the format cannot carry is refused, not left out (REN-32). */
-MUST_USE bool rendered_check_profile(const struct rendered *what, enum picture_format format, struct error *err);
+MUST_USE bool rendered_check_profile(const struct rendered *what, enum picture_format format,
+                                     struct error *err);
 /* Over the instance, the parameters, and what `tail` behind its URL says is shown. */
-const char *rendered_etag(const struct rendered *what, const char *tail, bool multipart, const char *content_type);
+const char *rendered_etag(const struct rendered *what, const char *tail, bool multipart,
+                          const char *content_type);
 /* A block as the whole body. */
-MUST_USE bool rendered_send(const struct rendered *what, const struct representation *how, struct block *taken,
-                            struct error *err);
-/* The frame alone, or 304. `several`: the instance has others, so that the location names this one. WOULD_WAIT and faults as
- * of rendered_picture. */
-MUST_USE bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum picture_format format, bool several,
-                                    struct error *err);
+MUST_USE bool rendered_send(const struct rendered *what, const struct representation *how,
+                            struct block *taken, struct error *err);
+/* The frame alone, or 304. `several`: the instance has others, so that the location names this one.
+ * WOULD_WAIT and faults as of rendered_picture. */
+MUST_USE bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum picture_format format,
+                                    bool several, struct error *err);
 
 #endif

@@ -47,7 +47,8 @@ static bool add_image(const struct service *service, const struct instance_key *
         error_clear(err);
         return true;
     }
-    listing->list[listing->count] = (struct listed_instance){ .key = record->key, .generation = record->generation };
+    listing->list[listing->count] =
+        (struct listed_instance){ .key = record->key, .generation = record->generation };
     frames[listing->count++] =
         (struct frame_list){ (uint32_t *)(uintptr_t)reference->frames, reference->frame_count };
     instance_record_unref(record);

@@ -16,10 +16,11 @@ bool rendered_state_is(const struct instance_record *record);
 MUST_USE bool rendered_state_read(const struct service *service, const struct request *request,
                                   const struct instance_record *record, const struct presentation_state **ret,
                                   struct error *err);
-/* Its images as a listing, those of its own study that are stored, in the order of the state, with the frames of each
- * (an empty list: all). In the arena. NOT_FOUND: none of them is stored. May wait. */
+/* Its images as a listing, those of its own study that are stored, in the order of the state, with the frames
+ * of each (an empty list: all). In the arena. NOT_FOUND: none of them is stored. May wait. */
 MUST_USE bool rendered_state_images(const struct service *service, const struct request *request,
-                                    const struct instance_record *record, const struct presentation_state *state,
-                                    struct catalog_listing **ret, struct frame_list **ret_frames, struct error *err);
+                                    const struct instance_record *record,
+                                    const struct presentation_state *state, struct catalog_listing **ret,
+                                    struct frame_list **ret_frames, struct error *err);
 
 #endif
