@@ -12,7 +12,7 @@
 
 enum { SOF_LS = 0xF7, LEAST_BITS = 2, NEAR_STEP = 5, SLACK_BYTES = 64 * 1024 };
 
-static bool charls_failed(int32_t code, const char *doing, struct error *err)
+static bool charls_failed(charls_jpegls_errc code, const char *doing, struct error *err)
 {
     if (code == CHARLS_JPEGLS_ERRC_NOT_ENOUGH_MEMORY)
         return error_set(err, FAULT_BUSY, "CharLS: no memory while %s", doing);
@@ -65,7 +65,7 @@ bool jpeg_ls_decode(const struct decoding *task, struct pixels *ret, struct erro
     struct bytes coded;
     charls_interleave_mode interleave = CHARLS_INTERLEAVE_MODE_NONE;
     struct jpeg_header header;
-    int32_t code;
+    charls_jpegls_errc code;
 
     if (!jpeg_header_read(task->coded, &header, err) || !decoding_check(task, &header.facts, err))
         return false;
@@ -118,7 +118,7 @@ bool jpeg_ls_encode(enum transfer_syntax to, const struct pixels *pixels,
     const size_t samples = (size_t)shape->rows * shape->columns * shape->samples_per_pixel;
     struct block *narrow = NULL;
     size_t estimate = 0, written = 0;
-    int32_t code;
+    charls_jpegls_errc code;
 
     if (!encoder)
         return error_set(err, FAULT_BUSY, "CharLS: no memory for an encoder");
