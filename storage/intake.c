@@ -245,9 +245,18 @@ static bool keep_values(struct queued *queued, size_t *ret_size, struct error *e
 
 /* ── one instance ── */
 
+/* The instance before goes on its way to the disk while this one comes. The last one does not: it is synced
+ * at once. */
+static void start_writing_last(struct intake *intake)
+{
+    if (intake->queue_size > 0)
+        store_draft_ended(intake->queue[intake->queue_size - 1].draft);
+}
+
 bool intake_begin_instance(struct intake *intake, struct error *err)
 {
     assert(!intake->under_way);
+    start_writing_last(intake);
     if (!outcomes_reserve(&intake->outcomes, err))
         return false;
     bool opened = store_draft_open(intake->store, &intake->draft, err);
@@ -386,7 +395,6 @@ static bool enqueue(struct intake *intake, struct instance_key *key, struct uid 
     if (queued->description.warning_reason == 0)
         queued->description.warning_reason = intake->warned;
     store_draft_digest(queued->draft, queued->digest);
-    store_draft_ended(queued->draft);
     intake->draft = NULL;
     intake->queue_size++;
     intake->queued_bytes += store_draft_size(queued->draft);
@@ -423,6 +431,7 @@ bool intake_take_file(struct intake *intake, const char *path, enum store_taking
     struct error failure = { 0 };
 
     assert(!intake->under_way);
+    start_writing_last(intake);
     if (!outcomes_reserve(&intake->outcomes, err))
         return error_while(err, "beginning an instance");
     if (!store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes, &intake->draft,

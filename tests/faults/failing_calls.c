@@ -13,57 +13,93 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-static atomic_bool armed;
-static atomic_uint calls;
-static _Atomic(const char *) failed_call;
-static enum failing failing_how;
-static unsigned failing_n;
+static struct failing_state own_state;
+static struct failing_state *state = &own_state;
+
+void failing_calls_share(struct failing_state *shared)
+{
+    state = shared;
+}
 
 void failing_calls_arm(enum failing how, unsigned n)
 {
-    failing_how = how;
-    failing_n = n;
-    atomic_store(&calls, 0);
-    atomic_store(&failed_call, "none");
-    atomic_store(&armed, true);
+    atomic_store(&state->how, how);
+    atomic_store(&state->n, n);
+    atomic_store(&state->calls, 0);
+    snprintf(state->failed, sizeof state->failed, "none");
+    atomic_store(&state->armed, 1);
 }
 
 unsigned failing_calls_disarm(void)
 {
-    atomic_store(&armed, false);
-    return atomic_load(&calls);
+    atomic_store(&state->armed, 0);
+    return atomic_load(&state->calls);
 }
 
 const char *failing_calls_which(void)
 {
-    return atomic_load(&failed_call);
+    return state->failed;
 }
 
-enum call { CALL_OPENS, CALL_WRITES, CALL_CHANGES, CALL_REMOVES };
+enum call { CALL_OPENS, CALL_MAKES, CALL_WRITES, CALL_CHANGES, CALL_REMOVES };
 
-/* True: this is the call that is to fail, errno is set (0 for a short write). */
+static bool is_counted(enum call kind, unsigned how)
+{
+    switch ((enum failing)how) {
+    case FAIL_DIE:
+        return true;
+    case FAIL_EMFILE:
+        return kind == CALL_OPENS || kind == CALL_MAKES;
+    case FAIL_SHORT:
+        return kind == CALL_WRITES;
+    case FAIL_ENOSPC:
+    case FAIL_EROFS: /* reading goes on */
+        return kind != CALL_REMOVES && kind != CALL_OPENS;
+    default:
+        return kind != CALL_REMOVES;
+    }
+}
+
+static int errno_of(unsigned how)
+{
+    return how == FAIL_EIO      ? EIO
+           : how == FAIL_ENOSPC ? ENOSPC
+           : how == FAIL_EROFS  ? EROFS
+           : how == FAIL_EMFILE ? EMFILE
+                                : 0;
+}
+
+/* True: this is a call that is to fail, errno is set (0 for a short write). */
 static bool is_failing(enum call kind, const char *name)
 {
-    if (!atomic_load(&armed) || (failing_how != FAIL_DIE && kind == CALL_REMOVES) ||
-        (failing_how == FAIL_EMFILE && kind != CALL_OPENS) ||
-        (failing_how == FAIL_SHORT && kind != CALL_WRITES))
+    const unsigned how = atomic_load(&state->how), n = atomic_load(&state->n);
+
+    if (!atomic_load(&state->armed) || !is_counted(kind, how))
         return false;
-    if (atomic_fetch_add(&calls, 1) + 1 != failing_n || failing_how == FAIL_NOTHING)
+    const unsigned call = atomic_fetch_add(&state->calls, 1) + 1;
+    if (how == FAIL_NOTHING || (atomic_load(&state->from_then_on) ? call < n : call != n))
         return false;
-    atomic_store(&failed_call, name);
-    if (failing_how == FAIL_DIE) {
+    snprintf(state->failed, sizeof state->failed, "%s", name);
+    if (how == FAIL_DIE) {
         kill(getpid(), SIGKILL);
         pause();
     }
-    errno = failing_how == FAIL_EIO      ? EIO
-            : failing_how == FAIL_ENOSPC ? ENOSPC
-            : failing_how == FAIL_EMFILE ? EMFILE
-                                         : 0;
+    errno = errno_of(how);
     return true;
+}
+
+/* Of a server, what is written to sockets, pipes and the log is not the disk's. */
+static bool is_of_the_disk(int fd)
+{
+    struct stat about;
+
+    return !atomic_load(&state->only_files) ||
+           (fd > STDERR_FILENO && fstat(fd, &about) == 0 && S_ISREG(about.st_mode));
 }
 
 static void (*observer)(const struct observed_call *call);
@@ -95,7 +131,7 @@ static void observe(struct observed_call call)
             mode = va_arg(args, mode_t); \
             va_end(args); \
         } \
-        if (is_failing(CALL_OPENS, #function)) \
+        if (is_failing((flags & O_CREAT) ? CALL_MAKES : CALL_OPENS, #function)) \
             return -1; \
         const bool makes = observer && (flags & O_CREAT) && faccessat(at_folder, path, F_OK, 0) != 0; \
         const int opened = REAL(function) passed; \
@@ -113,8 +149,8 @@ OPENS(openat64, folder, (int folder, const char *path, int flags, ...), (folder,
 #define WRITES(function, offset, declared, passed) \
     ssize_t function declared \
     { \
-        if (is_failing(CALL_WRITES, #function)) { \
-            if (failing_how != FAIL_SHORT) \
+        if (is_of_the_disk(fd) && is_failing(CALL_WRITES, #function)) { \
+            if (atomic_load(&state->how) != FAIL_SHORT) \
                 return -1; \
             size = size > 1 ? size / 2 : size; \
         } \

@@ -7,6 +7,7 @@
 #ifndef GANTRY_TESTS_FAILING_CALLS_H
 #define GANTRY_TESTS_FAILING_CALLS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,11 +15,21 @@
 enum failing {
     FAIL_NOTHING, /* only counts */
     FAIL_EIO,     /* once */
-    FAIL_ENOSPC,  /* once */
+    FAIL_ENOSPC,  /* once; not where something is only read */
     FAIL_EMFILE,  /* once; where a descriptor is wanted */
     FAIL_SHORT,   /* a write takes half of what it is given */
-    FAIL_DIE      /* SIGKILL before the call */
+    FAIL_DIE,     /* SIGKILL before the call */
+    FAIL_EROFS    /* as FAIL_ENOSPC */
 };
+
+/* What there is to know of all that; in a server, in memory that its test has mapped too (preload.c). */
+struct failing_state {
+    atomic_uint armed, how, n, calls;
+    atomic_uint from_then_on; /* not the n-th alone but all from it on */
+    atomic_uint only_files;   /* writes to anything else are let alone */
+    char failed[32];
+};
+void failing_calls_share(struct failing_state *shared);
 
 /* From now on calls are counted, from 1; the n-th fails so. Any thread's. Unlinking never fails (its failing
  * can leave nothing but the file itself) but the process can die before it. */
