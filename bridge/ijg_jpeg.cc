@@ -26,28 +26,28 @@ namespace
 template <typename decoder> class strict : public decoder
 {
   public:
-    strict(const DJCodecParameter &parameter, bool ybr, bool &warned)
-        : decoder(parameter, ybr), warned(warned)
+    strict(const DJCodecParameter &parameter, bool ybr, unsigned &warnings)
+        : decoder(parameter, ybr), warnings(warnings)
     {
     }
     void emitMessage(int level) const override
     {
         if (level < 0)
-            warned = true;
+            warnings++;
     }
 
   private:
-    bool &warned;
+    unsigned &warnings;
 };
 
 std::unique_ptr<DJDecoder> decoder_for(const DJCodecParameter &parameter, unsigned bits, bool ybr,
-                                       bool &warned)
+                                       unsigned &warnings)
 {
     if (bits <= 8)
-        return std::make_unique<strict<DJDecompressIJG8Bit>>(parameter, ybr, warned);
+        return std::make_unique<strict<DJDecompressIJG8Bit>>(parameter, ybr, warnings);
     if (bits <= 12)
-        return std::make_unique<strict<DJDecompressIJG12Bit>>(parameter, ybr, warned);
-    return std::make_unique<strict<DJDecompressIJG16Bit>>(parameter, ybr, warned);
+        return std::make_unique<strict<DJDecompressIJG12Bit>>(parameter, ybr, warnings);
+    return std::make_unique<strict<DJDecompressIJG16Bit>>(parameter, ybr, warnings);
 }
 
 /* A copy of what an encoder made, which is the caller's. */
@@ -90,12 +90,12 @@ bool run(DJEncoder &encoder, const uint8_t *from, const struct ijg_jpeg_image *i
 
 } // namespace
 
-extern "C" bool ijg_jpeg_decode(struct bytes coded, unsigned bits, bool ybr, uint8_t *into, size_t size,
-                                struct error *err)
+extern "C" bool ijg_jpeg_decode(struct bytes coded, unsigned bits, bool ybr, unsigned most_warnings,
+                                uint8_t *into, size_t size, struct error *err)
 try {
     const DJCodecParameter parameter(ECC_lossyYCbCr, EDC_photometricInterpretation, EUC_never, EPC_default);
-    bool warned = false;
-    const std::unique_ptr<DJDecoder> decoder = decoder_for(parameter, bits, ybr, warned);
+    unsigned warnings = 0;
+    const std::unique_ptr<DJDecoder> decoder = decoder_for(parameter, bits, ybr, warnings);
     static Uint8 end_of_image[] = { 0xFF, 0xD9 };
 
     if (coded.size > UINT32_MAX || size > UINT32_MAX)
@@ -107,9 +107,9 @@ try {
     if (outcome == EJ_Suspension) /* some writers leave the end marker out: then that is all it waits for */
         outcome =
             decoder->decode(end_of_image, sizeof end_of_image, into, static_cast<Uint32>(size), OFFalse);
-    if (outcome.bad() || warned)
+    if (outcome.bad() || warnings > most_warnings)
         return error_set(err, FAULT_CORRUPT_PIXELS, "DCMTK: %s",
-                         warned ? "data are missing or no code" : outcome.text());
+                         warnings > most_warnings ? "data are missing or no code" : outcome.text());
     return true;
 } catch (const std::bad_alloc &) {
     return error_set(err, FAULT_BUSY, "DCMTK: out of memory");

@@ -18,9 +18,10 @@
 GANTRY_C_BEGIN
 
 /* Interleaved cells, rows * columns * components of them. `ybr`: a lossy stream's colours are YCbCr and
- * become RGB. `bits` is the stream's precision, as its frame header says. CORRUPT_PIXELS, BUSY. */
-MUST_USE bool ijg_jpeg_decode(struct bytes coded, unsigned bits, bool ybr, uint8_t *into, size_t size,
-                              struct error *err);
+ * become RGB. `bits` is the stream's precision, as its frame header says. More warnings than
+ * `most_warnings` are a failure. CORRUPT_PIXELS, BUSY. */
+MUST_USE bool ijg_jpeg_decode(struct bytes coded, unsigned bits, bool ybr, unsigned most_warnings,
+                              uint8_t *into, size_t size, struct error *err);
 
 struct ijg_jpeg_image {
     uint32_t rows, columns; /* 65535 at most */

@@ -11,6 +11,15 @@
 
 enum { SOF_LOSSLESS = 0xC3 };
 
+static bool ends_as_it_should(struct bytes coded)
+{
+    size_t size = coded.size;
+
+    while (size > 2 && (coded.data[size - 1] == 0 || coded.data[size - 1] == 0xFF)) /* padding */
+        size--;
+    return size >= 2 && coded.data[size - 2] == 0xFF && coded.data[size - 1] == 0xD9;
+}
+
 bool jpeg_ijg_decode(const struct decoding *task, const struct jpeg_header *header, struct pixels *ret,
                      struct error *err)
 {
@@ -26,8 +35,10 @@ bool jpeg_ijg_decode(const struct decoding *task, const struct jpeg_header *head
         return false;
     const size_t samples = (size_t)shape.rows * shape.columns * shape.samples_per_pixel;
     uint8_t *room = block_room(ret->block, NULL);
-    if (!ijg_jpeg_decode(task->coded, header->facts.bits, ybr, bytes && wide ? room + samples : room,
-                         samples * (bytes ? 1u : 2u), err))
+    /* A lossy stream may say something odd, once, if it is whole. */
+    const unsigned warnings = lossless || !ends_as_it_should(task->coded) ? 0 : 1;
+    if (!ijg_jpeg_decode(task->coded, header->facts.bits, ybr, warnings,
+                         bytes && wide ? room + samples : room, samples * (bytes ? 1u : 2u), err))
         return false;
     if (bytes && wide)
         samples_widen(room, samples);
@@ -63,7 +74,7 @@ static struct ijg_jpeg_image image_of(const struct pixel_shape *shape, unsigned 
 bool jpeg_ijg_encode_lossless(const struct pixels *pixels, struct pixels *ret, struct error *err)
 {
     SCOPED(pixels) struct pixels plain = { block_ref(pixels->block), pixels->shape };
-    const unsigned bits = ijg_jpeg_precision(samples_precision(pixels));
+    const unsigned bits = ijg_jpeg_precision(samples_pattern_precision(pixels));
     const struct ijg_jpeg_image image = image_of(&pixels->shape, bits);
 
     ret->shape = pixels->shape;

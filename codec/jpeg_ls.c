@@ -36,7 +36,7 @@ static bool with_end(struct bytes coded, struct block **owned, struct bytes *ret
     static const uint8_t end_of_image[] = { 0xFF, 0xD9 };
     size_t size = coded.size;
 
-    while (size > 2 && coded.data[size - 1] == 0) /* padding */
+    while (size > 2 && (coded.data[size - 1] == 0 || coded.data[size - 1] == 0xFF)) /* padding */
         size--;
     *ret = coded;
     if (size >= 2 && memcmp(coded.data + size - 2, end_of_image, 2) == 0)
@@ -114,7 +114,7 @@ bool jpeg_ls_encode(enum transfer_syntax to, const struct pixels *pixels,
     __attribute__((cleanup(close_encoder))) charls_jpegls_encoder *encoder = charls_jpegls_encoder_create();
     SCOPED(pixels) struct pixels plain = { block_ref(pixels->block), pixels->shape };
     const struct pixel_shape *shape = &plain.shape;
-    unsigned bits = samples_precision(&plain);
+    unsigned bits = samples_pattern_precision(&plain);
     const size_t samples = (size_t)shape->rows * shape->columns * shape->samples_per_pixel;
     struct block *narrow = NULL;
     size_t estimate = 0, written = 0;

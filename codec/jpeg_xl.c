@@ -238,7 +238,7 @@ bool jpeg_xl_encode(enum transfer_syntax to, const struct pixels *pixels,
 {
     __attribute__((cleanup(close_encoder))) JxlEncoder *encoder = JxlEncoderCreate(NULL);
     const bool lossless = to == SYNTAX_JPEG_XL_LOSSLESS;
-    unsigned bits = samples_precision(pixels);
+    unsigned bits = samples_pattern_precision(pixels);
     const unsigned quality = parameters->quality ? parameters->quality : CODEC_QUALITY;
     struct block *samples = NULL;
 

@@ -58,6 +58,11 @@ unsigned samples_precision(const struct pixels *pixels)
                : shape->bits_stored;
 }
 
+unsigned samples_pattern_precision(const struct pixels *pixels)
+{
+    return pixels->shape.is_signed ? pixels->shape.bits_allocated : samples_precision(pixels);
+}
+
 bool samples_unsign(struct pixels *pixels, unsigned bits, struct error *err)
 {
     const struct bytes from = block_bytes(pixels->block);

@@ -13,6 +13,9 @@
 /* How many bits hold every sample of the frame without loss: Bits Stored if the rest is nothing but sign or
  * zeros, else Bits Allocated. For 8 and 16 bits allocated; more are taken as they are. */
 unsigned samples_precision(const struct pixels *pixels);
+/* The same for a code stream that knows no sign: all bits of signed ones, since decoders elsewhere do not put
+ * the sign back where a stream has fewer. */
+unsigned samples_pattern_precision(const struct pixels *pixels);
 /* Clears the bits above `bits` in every sample: for codecs that know no sign (TSX-09). A new block takes the
  * old one's place where there is something to clear. */
 MUST_USE bool samples_unsign(struct pixels *pixels, unsigned bits, struct error *err);

@@ -5,6 +5,7 @@
  */
 #include "dicom/rewrite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,10 +24,12 @@ enum {
     PREAMBLE_BYTES = 128,
     CREATORS_MOST = 4096, /* private creators in force at once; elements of more are UN */
     CREATOR_BYTES = 64,
+    JOINED_BYTES = 2048, /* a text that another goes behind */
     LEVELS = 2 * ELEMENT_SCAN_DEPTH + 3,
     ITEM = 0xFFFEE000,
     ITEM_END = 0xFFFEE00D,
-    SEQUENCE_END = 0xFFFEE0DD
+    SEQUENCE_END = 0xFFFEE0DD,
+    TAG_ICON_IMAGE_SEQUENCE = 0x00880200
 };
 
 static const char IMPLEMENTATION_CLASS[] = "2.25.186741922308375312764519083627544190337";
@@ -56,6 +59,11 @@ struct planner {
     struct open_level levels[LEVELS];
     struct creator *creators;
     size_t creator_count, creator_capacity;
+    size_t changed; /* how many changes stand in the text */
+    size_t pixels_at;
+    bool dropping;          /* what is begun at ... */
+    uint32_t dropped_depth; /* ... this depth: fragments that go apart, an icon */
+    bool without_icon, icon_in_fragments;
     bool past_pixels; /* and what was sound up to there: */
     size_t sound_text, sound_text_in_pieces, sound_count;
     uint64_t sound_written;
@@ -225,9 +233,10 @@ static unsigned find_vr(const struct planner *planner, const struct element_even
     const bool big = planner->source->syntax == SYNTAX_EXPLICIT_BE && !event->implicit;
 
     memcpy(ret, event->vr, 3);
+    const bool said = planner->source->pixels_apart && !big && ret[0]; /* by a sender that knows VRs */
     if (!ret[0]) {
         look_up(planner, event, ret);
-    } else if (strcmp(ret, "UN") == 0 && (event->tag >> 16 & 1) == 0) {
+    } else if (!said && strcmp(ret, "UN") == 0 && (event->tag >> 16 & 1) == 0) {
         look_up(planner, event, ret); /* sent as UN by one that did not know it; we may */
     }
     resolve(planner, event, ret);
@@ -285,16 +294,106 @@ static bool note(struct planner *planner, const struct element_event *event, str
     return true;
 }
 
+/* The file's own text with the change's behind it, padded to even length. */
+static bool put_joined(struct planner *planner, const struct rewrite_change *change,
+                       const struct element_event *event, struct error *err)
+{
+    const struct rewrite_source *source = planner->source;
+    char text[JOINED_BYTES];
+    size_t size = 0;
+
+    if (event && event->tag == change->tag && event->length < JOINED_BYTES / 2) {
+        size = event->length;
+        if (!source->read(source->reader, event->value, text, size, err))
+            return false;
+        while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\0'))
+            size--;
+    }
+    const char *between = size > 0 && change->join ? change->join : "";
+    if (!change->join)
+        size = 0;
+    const int added = snprintf(text + size, sizeof text - size, "%s%.*s", between, BYTES_ARG(change->value));
+    if (added < 0 || (size_t)added >= sizeof text - size)
+        return error_set(err, FAULT_INTERNAL, "a text of %zu bytes", change->value.size);
+    size += (size_t)added;
+    if (size % 2)
+        text[size++] = ' ';
+    put_number(planner, (uint32_t)size, 2);
+    put(planner, text, size);
+    return true;
+}
+
+/* The changes up to `tag`, which is that of `event` if there is one. *ret_replaced: what the file has there
+ * does not count any more. */
+static bool put_changes(struct planner *planner, uint32_t tag, const struct element_event *event_or_null,
+                        bool *ret_replaced, struct error *err)
+{
+    const struct rewrite_source *source = planner->source;
+
+    *ret_replaced = false;
+    for (; planner->changed < source->change_count && source->changes[planner->changed].tag <= tag;
+         planner->changed++) {
+        const struct rewrite_change *change = &source->changes[planner->changed];
+
+        *ret_replaced = *ret_replaced || change->tag == tag;
+        if (!change->vr)
+            continue;
+        put_tag(planner, change->tag);
+        put(planner, change->vr, 2);
+        if (is_in("USSSULSL", change->vr)) {
+            put_number(planner, (uint32_t)change->value.size, 2);
+            put(planner, change->value.data, change->value.size);
+        } else if (!put_joined(planner, change, event_or_null, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_pixel_data(uint32_t tag)
+{
+    return tag == TAG_PIXEL_DATA || tag == TAG_FLOAT_PIXEL_DATA || tag == TAG_DOUBLE_FLOAT_PIXEL_DATA;
+}
+
+static bool leave_pixels_apart(struct planner *planner, struct error *err)
+{
+    if (!close_text(planner, err))
+        return false;
+    planner->pixels_at = planner->count;
+    return true;
+}
+
+static void note_sound(struct planner *planner)
+{
+    planner->past_pixels = true;
+    planner->sound_text = planner->text.size;
+    planner->sound_text_in_pieces = planner->text_in_pieces;
+    planner->sound_count = planner->count;
+    planner->sound_written = planner->written;
+}
+
 static bool on_element(struct element_visitor *visitor, const struct element_event *event, struct error *err)
 {
     struct planner *planner = (struct planner *)visitor;
     const uint32_t tag = event->tag;
     char vr[3];
 
-    if ((tag & 0xFFFF) == 0 || tag >> 16 == 0x0002)
+    bool replaced = false;
+
+    if ((tag & 0xFFFF) == 0 || tag >> 16 == 0x0002 || planner->dropping)
         return true;
+    if (event->depth == 1 && !put_changes(planner, tag, event, &replaced, err))
+        return false;
     if (!note(planner, event, err))
         return false;
+    if (event->depth == 1 && planner->source->pixels_apart && is_pixel_data(tag)) {
+        if (!leave_pixels_apart(planner, err))
+            return false;
+        note_sound(planner);
+        return true;
+    }
+    if (replaced)
+        return true;
     const unsigned unit = find_vr(planner, event, vr);
     put_tag(planner, tag);
     if (has_short_length(vr) && event->length > SHORT_LENGTH_MOST)
@@ -308,14 +407,8 @@ static bool on_element(struct element_visitor *visitor, const struct element_eve
     }
     if (!put_value(planner, event->value, event->length, unit, err))
         return false;
-    if (event->depth == 1 &&
-        (tag == TAG_PIXEL_DATA || tag == TAG_FLOAT_PIXEL_DATA || tag == TAG_DOUBLE_FLOAT_PIXEL_DATA)) {
-        planner->past_pixels = true;
-        planner->sound_text = planner->text.size;
-        planner->sound_text_in_pieces = planner->text_in_pieces;
-        planner->sound_count = planner->count;
-        planner->sound_written = planner->written;
-    }
+    if (event->depth == 1 && is_pixel_data(tag))
+        note_sound(planner);
     return true;
 }
 
@@ -325,8 +418,23 @@ static bool on_begin(struct element_visitor *visitor, const struct element_event
     struct planner *planner = (struct planner *)visitor;
     struct open_level *level = &planner->levels[event->depth + 1];
 
-    if (fragments)
+    bool replaced = false;
+
+    if (planner->dropping)
+        return true;
+    if (fragments && (event->depth > 1 || !planner->source->pixels_apart)) {
+        planner->icon_in_fragments = true;
         return error_set(err, FAULT_NOT_DICOM, "pixels in fragments in a data set that is not compressed");
+    }
+    if (event->depth == 1 && !put_changes(planner, event->tag, NULL, &replaced, err))
+        return false;
+    if (replaced) /* no change is one of a sequence that the file has */
+        return error_set(err, FAULT_INTERNAL, "a sequence to be changed");
+    if (fragments || (planner->without_icon && event->depth == 1 && event->tag == TAG_ICON_IMAGE_SEQUENCE)) {
+        planner->dropping = true;
+        planner->dropped_depth = event->depth;
+        return !fragments || leave_pixels_apart(planner, err);
+    }
     put_tag(planner, event->tag);
     if (event->tag != ITEM) {
         put(planner, "SQ", 2);
@@ -347,6 +455,12 @@ static bool on_end(struct element_visitor *visitor, uint32_t depth, struct error
     const struct open_level *level = &planner->levels[depth + 1];
     const uint64_t size = planner->written - level->from;
 
+    if (planner->dropping) {
+        planner->dropping = depth != planner->dropped_depth;
+        if (!planner->dropping && depth == 1 && planner->pixels_at)
+            note_sound(planner);
+        return true;
+    }
     planner->creator_count = level->creators;
     if (level->patch == NO_PATCH) {
         put_tag(planner, level->is_item ? ITEM_END : SEQUENCE_END);
@@ -456,9 +570,14 @@ static bool walk(struct planner *planner, uint64_t data_set, struct error *err)
     };
     planner->visitor = (struct element_visitor){ on_element, on_begin, on_end };
     planner->levels[1].pixels_signed = from->shape->is_signed;
-    if (element_walk(&source, data_set, big ? DATASET_EXPLICIT_BE : DATASET_IMPLICIT_LE, &planner->visitor,
-                     err))
-        return true;
+    const enum dataset_encoding encoding = big                                  ? DATASET_EXPLICIT_BE
+                                           : from->syntax == SYNTAX_IMPLICIT_LE ? DATASET_IMPLICIT_LE
+                                           : transfer_syntax_info(from->syntax)->encapsulated
+                                               ? DATASET_ENCAPSULATED
+                                               : DATASET_EXPLICIT_LE;
+    bool ignored;
+    if (element_walk(&source, data_set, encoding, &planner->visitor, err))
+        return put_changes(planner, UINT32_MAX, NULL, &ignored, err);
     if (err->fault != FAULT_NOT_DICOM || !planner->past_pixels)
         return false;
     /* What stands behind the pixels is not sound: back to where all was. */
@@ -488,13 +607,14 @@ static bool finish(struct planner *planner, uint64_t data_set, struct rewrite **
     rewrite->count = planner->count;
     rewrite->size = planner->written;
     rewrite->data_set_offset = data_set;
+    rewrite->pixels_at = planner->pixels_at;
     planner->pieces = NULL;
     *ret = rewrite;
     return true;
 }
 
-bool rewrite_plan(const struct rewrite_source *source, enum transfer_syntax to, struct rewrite **ret,
-                  struct error *err)
+static bool plan(const struct rewrite_source *source, enum transfer_syntax to, bool without_icon,
+                 bool *ret_icon_in_fragments, struct rewrite **ret, struct error *err)
 {
     SCOPED(planner) struct planner *planner = calloc(1, sizeof *planner);
     uint64_t data_set = 0;
@@ -502,15 +622,35 @@ bool rewrite_plan(const struct rewrite_source *source, enum transfer_syntax to, 
     if (!planner)
         return error_set(err, FAULT_BUSY, "no memory to plan a rewriting");
     planner->source = source;
+    planner->without_icon = without_icon;
     buffer_init(&planner->text, REWRITE_TEXT_BYTES);
     if (!put_meta(planner, to, &data_set, err))
         return false;
     if (source->data_set_offset)
         data_set = source->data_set_offset;
-    if ((source->syntax == SYNTAX_IMPLICIT_LE || source->syntax == SYNTAX_EXPLICIT_BE) &&
-        !walk(planner, data_set, err))
+    if ((source->pixels_apart || source->syntax == SYNTAX_IMPLICIT_LE ||
+         source->syntax == SYNTAX_EXPLICIT_BE) &&
+        !walk(planner, data_set, err)) {
+        *ret_icon_in_fragments = planner->icon_in_fragments;
         return error_while(err, "rewriting an instance");
+    }
+    if (source->pixels_apart && !planner->past_pixels)
+        return error_set(err, FAULT_NOT_ACCEPTABLE, "no pixel data to be left out");
     return finish(planner, data_set, ret, err);
+}
+
+bool rewrite_plan(const struct rewrite_source *source, enum transfer_syntax to, struct rewrite **ret,
+                  struct error *err)
+{
+    bool icon = false;
+
+    if (plan(source, to, false, &icon, ret, err))
+        return true;
+    if (!icon || !source->pixels_apart)
+        return false;
+    /* An icon compressed as the image was: it is optional, and nobody would look for it in that syntax. */
+    error_clear(err);
+    return plan(source, to, true, &icon, ret, err);
 }
 
 void rewrite_free(struct rewrite *rewrite)

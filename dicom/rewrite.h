@@ -26,16 +26,29 @@
 #include "dicom/transfer_syntax.h"
 #include "dicom/uid.h"
 
+/* An element of the data set itself that is another afterwards, is new, or goes. */
+struct rewrite_change {
+    uint32_t tag;
+    const char *vr;     /* NULL: it goes */
+    struct bytes value; /* little endian; of even length unless it is a text */
+    const char *join;   /* not NULL: a text that goes behind the file's own, with this between; a short VR */
+};
+
 struct rewrite_source {
     bool (*read)(void *reader, uint64_t offset, void *into, size_t size, struct error *err); /* may wait */
     void *reader;
     uint64_t file_size;
     /* As the catalog has it. */
-    enum transfer_syntax syntax; /* IMPLICIT_LE, EXPLICIT_BE; any other: only the file meta information is
-                                  * new, and the plan ends where the data set begins */
+    enum transfer_syntax syntax; /* IMPLICIT_LE, EXPLICIT_BE; any other, unless pixels go apart: only the file
+                                  * meta information is new, and the plan ends where the data set begins */
     uint64_t data_set_offset;    /* 0: found anew */
     struct uid sop_class, sop_instance;
     const struct pixel_shape *shape;
+    /* The pixel data element is left out, and what else is not right beside other pixels is changed.
+     * Ascending by tag. Of every syntax but DEFLATED_LE. */
+    bool pixels_apart;
+    const struct rewrite_change *changes;
+    size_t change_count;
 };
 
 struct rewrite_piece {
@@ -46,14 +59,16 @@ struct rewrite_piece {
 struct rewrite {
     struct rewrite_piece *pieces;
     size_t count;
+    size_t pixels_at; /* with pixels_apart: the piece that they stand in front of */
     struct block *text;
     uint64_t size;            /* bytes of all pieces */
     uint64_t data_set_offset; /* of the file */
 };
 
-/* `to`: what the meta says the rest is in. NOT_DICOM: the data set is broken before or in its pixel data;
- * BUSY: no memory or over the budget of blocks; TOO_LARGE: more than REWRITE_TEXT_BYTES of headers and small
- * values. The caller owns *ret. May wait. */
+/* `to`: what the meta says the rest is in. NOT_ACCEPTABLE: pixels that go apart are not there, or an icon is
+ * in fragments. NOT_DICOM: the data set is broken before or in its pixel data; BUSY: no memory or over the
+ * budget of blocks; TOO_LARGE: more than REWRITE_TEXT_BYTES of headers and small values. The caller owns
+ * *ret. May wait. */
 #define REWRITE_TEXT_BYTES ((size_t)256 << 20)
 MUST_USE bool rewrite_plan(const struct rewrite_source *source, enum transfer_syntax to, struct rewrite **ret,
                            struct error *err);

@@ -105,13 +105,14 @@ static struct extent extent_of_frame(const struct parts *parts, size_t n, uint32
 }
 
 static bool make_frame(const struct parts *parts, size_t n, struct store_reader *reader,
-                       enum patience patience, struct arena *scratch, struct body_source **ret,
-                       struct error *err)
+                       enum patience patience, struct arena *scratch, struct part *part,
+                       struct body_source **ret, struct error *err)
 {
     const struct frame_parts *all = of_parts(parts);
     const uint32_t frame = all->wanted->frames[n];
     struct block *block = NULL;
 
+    (void)part;
     if (all->offer->way != OFFER_MADE && patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "putting a frame right");
     if (all->offer->way != OFFER_MADE)
@@ -175,10 +176,10 @@ static struct extent extent_of_pixels(const struct parts *parts, size_t n, uint3
 }
 
 static bool make_pixels(const struct parts *parts, size_t n, struct store_reader *reader,
-                        enum patience patience, struct arena *scratch, struct body_source **ret,
-                        struct error *err)
+                        enum patience patience, struct arena *scratch, struct part *part,
+                        struct body_source **ret, struct error *err)
 {
-    (void)n;
+    (void)n, (void)part;
     if (patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "putting pixels right");
     return stored_pixels_body(of_parts(parts)->record, reader, scratch, ret, err);

@@ -15,4 +15,8 @@ MUST_USE bool instance_answer(const struct service *service, const struct reques
                               const struct instance_record *record, const struct choice *choice,
                               const char *location, struct response *response, struct error *err);
 
+/* Of pixels that can be made into others within their data set; NULL: they cannot. Borrowed from the record.
+ */
+const struct pixel_shape *instance_shape(const struct instance_record *record);
+
 #endif

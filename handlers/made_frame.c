@@ -6,6 +6,7 @@
 #include "handlers/made_frame.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "codec/codec.h"
 #include "handlers/stored_body.h"
@@ -137,33 +138,96 @@ struct making {
     struct store_reader *reader;
 };
 
-static bool make(void *context, struct block **ret, struct error *err)
+static bool transcode(const struct making *making, struct pixels *ret, struct error *err)
 {
     static const struct codec_parameters usual;
-    const struct making *making = context;
     const struct instance_record *record = making->record;
-    SCOPED(pixels) struct pixels made = { 0 };
     struct block *stored = NULL;
 
     if (!stored_frame(record, making->frame, making->reader, &stored, err))
         return false;
     const bool ok = codec_transcode(syntax_of_stored_frame(record), making->to, &record->shape, stored,
-                                    &usual, making->service->limits->decode_ceiling_bytes, &made, err);
+                                    &usual, making->service->limits->decode_ceiling_bytes, ret, err);
     block_unref(stored);
-    if (!ok)
-        return error_while(err, "making frame %" PRIu32 " in %s of %s", making->frame,
-                           transfer_syntax_info(making->to)->uid, record->syntax_uid.text);
+    return ok || error_while(err, "making frame %" PRIu32 " in %s of %s", making->frame,
+                             transfer_syntax_info(making->to)->uid, record->syntax_uid.text);
+}
+
+static bool make(void *context, struct block **ret, struct error *err)
+{
+    SCOPED(pixels) struct pixels made = { 0 };
+
+    if (!transcode(context, &made, err))
+        return false;
     *ret = TAKE(made.block);
     return true;
+}
+
+static struct frame_key key_of(const struct making *making, const char *what)
+{
+    return frame_key_of(making->record->generation, making->record->digest, making->frame, what);
 }
 
 bool made_frame(const struct service *service, const struct request *request,
                 const struct instance_record *record, uint32_t frame, enum transfer_syntax to,
                 struct store_reader *reader, enum patience patience, struct block **ret, struct error *err)
 {
-    const struct frame_key key =
-        frame_key_of(record->generation, record->digest, frame, transfer_syntax_info(to)->uid);
     struct making making = { service, record, frame, to, reader };
+    const struct frame_key key = key_of(&making, transfer_syntax_info(to)->uid);
 
     return frame_cache_get(service->frame_cache, &key, patience, request->waiter, make, &making, ret, err);
+}
+
+/* ── the shape ── */
+
+static bool give(void *context, struct block **ret, struct error *err)
+{
+    (void)err;
+    *ret = block_ref(context);
+    return true;
+}
+
+/* The frame itself goes to the cache by the way: it will be asked for next. */
+static bool make_shape(void *context, struct block **ret, struct error *err)
+{
+    const struct making *making = context;
+    const struct frame_key key = key_of(making, transfer_syntax_info(making->to)->uid);
+    SCOPED(pixels) struct pixels pixels = { 0 };
+    struct block *same = NULL;
+    struct made_shape made;
+
+    if (!transcode(making, &pixels, err))
+        return false;
+    memset(&made, 0, sizeof made);
+    made.shape = pixels.shape;
+    made.frame_bytes = block_bytes(pixels.block).size;
+    if (!frame_cache_get(making->service->frame_cache, &key, MAY_WAIT, NULL, give, pixels.block, &same,
+                         err) ||
+        !block_take(sizeof made, ret, err)) {
+        block_unref(same);
+        return false;
+    }
+    block_unref(same);
+    memcpy(block_room(*ret, NULL), &made, sizeof made);
+    block_seal(*ret, sizeof made);
+    block_trim(ret);
+    return true;
+}
+
+bool made_frame_shape(const struct service *service, const struct request *request,
+                      const struct instance_record *record, enum transfer_syntax to,
+                      struct store_reader *reader, struct made_shape *ret, struct error *err)
+{
+    struct making making = { service, record, 1, to, reader };
+    char what[96];
+    struct block *block = NULL;
+
+    snprintf(what, sizeof what, "shape %zu %s", sizeof *ret, transfer_syntax_info(to)->uid);
+    const struct frame_key key = key_of(&making, what);
+    if (!frame_cache_get(service->frame_cache, &key, MAY_WAIT, request->waiter, make_shape, &making, &block,
+                         err))
+        return false;
+    memcpy(ret, block_bytes(block).data, sizeof *ret);
+    block_unref(block);
+    return true;
 }

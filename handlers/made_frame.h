@@ -6,6 +6,7 @@
 #ifndef GANTRY_HANDLERS_MADE_FRAME_H
 #define GANTRY_HANDLERS_MADE_FRAME_H
 
+#include "dicom/pixel_shape.h"
 #include "handlers/handler.h"
 #include "http/body.h"
 #include "storage/instance_record.h"
@@ -33,5 +34,15 @@ MUST_USE bool made_frame(const struct service *service, const struct request *re
                          const struct instance_record *record, uint32_t frame, enum transfer_syntax to,
                          struct store_reader *reader, enum patience patience, struct block **ret,
                          struct error *err);
+
+/* What describes such a frame, and the size of the first one, which is made for it. As made_frame; may wait.
+ */
+struct made_shape {
+    struct pixel_shape shape;
+    uint64_t frame_bytes;
+};
+MUST_USE bool made_frame_shape(const struct service *service, const struct request *request,
+                               const struct instance_record *record, enum transfer_syntax to,
+                               struct store_reader *reader, struct made_shape *ret, struct error *err);
 
 #endif

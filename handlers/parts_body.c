@@ -123,7 +123,7 @@ static bool make_part(struct parts_source *source, enum patience patience, struc
     if (!source->part.made || source->made)
         return true;
     if (!source->parts->make(source->parts, source->n, source->reader, patience, source->scratch,
-                             &source->made, err))
+                             &source->part, &source->made, err))
         return false;
     if (source->part.size == BODY_SIZE_UNKNOWN)
         source->part.size = source->made->size;

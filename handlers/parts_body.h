@@ -27,11 +27,12 @@ struct parts {
     void (*describe)(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret);
     struct extent (*extent)(const struct parts *parts, size_t n, uint32_t extent_index);
     /* The bytes of a part that is `made`, as a body whose size is part->size where that is known (itself it
-     * may not know it: then the part's head names none). It and `reader` end with `scratch`. WOULD_WAIT under
-     * MUST_NOT_WAIT, unless they are at hand; under MAY_WAIT too, with the request's waiter given away. NULL
-     * where no part is made. */
+     * may not know it: then the part's head names none). It and `reader` end with `scratch`. Where the size
+     * is not known beforehand, `part` may be given another transfer_syntax: its head is not written yet.
+     * WOULD_WAIT under MUST_NOT_WAIT, unless they are at hand; under MAY_WAIT too, with the request's waiter
+     * given away. NULL where no part is made. */
     bool (*make)(const struct parts *parts, size_t n, struct store_reader *reader, enum patience patience,
-                 struct arena *scratch, struct body_source **ret, struct error *err);
+                 struct arena *scratch, struct part *part, struct body_source **ret, struct error *err);
 };
 
 /* `boundary` data NULL: the only part alone, without head and tail. The size is known beforehand unless one

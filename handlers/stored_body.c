@@ -237,6 +237,51 @@ bool stored_body_rewritten(struct arena *arena, struct store_reader *reader,
     return true;
 }
 
+static struct body_source *pieces_of(struct arena *arena, struct store_reader *reader,
+                                     const struct rewrite *rewrite, size_t from, size_t to)
+{
+    struct pieces_source *self = arena_alloc(arena, sizeof *self);
+    uint64_t size = 0;
+
+    for (size_t i = from; i < to; i++)
+        size += rewrite->pieces[i].size;
+    self->source = (struct body_source){ size, pieces_read, pieces_skip };
+    self->reader = reader;
+    self->text = block_bytes(rewrite->text);
+    self->pieces = rewrite->pieces + from;
+    self->count = to - from;
+    return &self->source;
+}
+
+bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
+                               const struct instance_record *record, enum transfer_syntax to,
+                               const struct rewrite_change *changes, size_t change_count,
+                               struct body_source **ret_before, struct body_source **ret_behind,
+                               struct error *err)
+{
+    const struct rewrite_source source = {
+        .read = read_file,
+        .reader = reader,
+        .file_size = record->file_size,
+        .syntax = record->syntax,
+        .data_set_offset = record->data_set_offset,
+        .sop_class = record->sop_class,
+        .sop_instance = record->key.instance,
+        .shape = &record->shape,
+        .pixels_apart = true,
+        .changes = changes,
+        .change_count = change_count,
+    };
+    struct rewrite *rewrite = NULL;
+
+    if (!rewrite_plan(&source, to, &rewrite, err))
+        return false;
+    arena_defer(arena, free_rewrite, rewrite);
+    *ret_before = pieces_of(arena, reader, rewrite, 0, rewrite->pixels_at);
+    *ret_behind = pieces_of(arena, reader, rewrite, rewrite->pixels_at, rewrite->count);
+    return true;
+}
+
 /* ── in memory ── */
 
 bool stored_body_gather(struct body_source *source, struct block **ret, struct error *err)

@@ -2,16 +2,22 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * GET of a study, a series or an instance: PS3.18 10.4.1.1.1. Whole PS3.10 files: as they are stored where
- * that may be sent and is acceptable, else written anew (implicit, big endian, deflated data sets: GEN-08).
+ * that may be sent and is acceptable, else written anew (implicit, big endian, deflated data sets: GEN-08),
+ * or with other pixels (handlers/made_instance.h). One of many that turns out not to decode goes out as it is
+ * stored, under its own label: viewers can show the others.
  *
  * An instance that no acceptable way leads to is left out of a study's or series' answer, which then is a 206
  * with a warning (RET-09); alone it is not acceptable.
  */
 #include <inttypes.h>
 
+#include "base/digest.h"
+#include "base/log.h"
+
 #include "handlers/held.h"
 #include "handlers/instance_answer.h"
 #include "handlers/links.h"
+#include "handlers/made_instance.h"
 #include "handlers/offer.h"
 #include "handlers/parts_body.h"
 #include "handlers/representation.h"
@@ -40,6 +46,8 @@ static void describe_file(struct part *ret, enum offer_way way, uint64_t file_si
 
 struct one_file {
     struct parts parts; /* first: the two are one */
+    const struct service *service;
+    const struct request *request;
     const struct instance_record *record;
     const struct offer *offer;
     const char *location;
@@ -69,13 +77,27 @@ static struct extent extent_of_one(const struct parts *parts, size_t n, uint32_t
     return whole_file(of_one(parts)->record->file_size);
 }
 
-static bool make_one(const struct parts *parts, size_t n, struct store_reader *reader, enum patience patience,
-                     struct arena *scratch, struct body_source **ret, struct error *err)
+/* The bytes of an instance that is not sent as it lies there. */
+static bool make_file(const struct service *service, const struct request *request,
+                      const struct instance_record *record, const struct offer *offer,
+                      struct store_reader *reader, enum patience patience, struct arena *scratch,
+                      struct body_source **ret, struct error *err)
 {
-    (void)n;
     if (patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "writing an instance anew");
-    return stored_body_rewritten(scratch, reader, of_one(parts)->record, ret, err);
+    if (offer->way == OFFER_MADE)
+        return made_instance_body(service, request, record, offer->syntax, reader, scratch, ret, err);
+    return stored_body_rewritten(scratch, reader, record, ret, err);
+}
+
+static bool make_one(const struct parts *parts, size_t n, struct store_reader *reader, enum patience patience,
+                     struct arena *scratch, struct part *part, struct body_source **ret, struct error *err)
+{
+    const struct one_file *one = of_one(parts);
+
+    (void)n, (void)part;
+    return make_file(one->service, one->request, one->record, one->offer, reader, patience, scratch, ret,
+                     err);
 }
 
 bool instance_answer(const struct service *service, const struct request *request,
@@ -99,9 +121,23 @@ bool instance_answer(const struct service *service, const struct request *reques
         return true;
 
     struct one_file *one = arena_alloc(arena, sizeof(*one));
-    *one = (struct one_file){ { 1, describe_one, extent_of_one, make_one }, record, choice->offer, location };
+    *one = (struct one_file){ .parts = { 1, describe_one, extent_of_one, make_one },
+                              .service = service,
+                              .request = request,
+                              .record = record,
+                              .offer = choice->offer,
+                              .location = location };
     return parts_body(service, request, &one->parts, boundary, &body, err) &&
            representation_send(request, &what, body, response, err);
+}
+
+const struct pixel_shape *instance_shape(const struct instance_record *record)
+{
+    /* A deflated data set cannot be walked; frames that cannot be told apart cannot be made into others. */
+    return record->frames && frame_table_count(record->frames) > 0 &&
+                   frame_table_kind(record->frames) != FRAMES_VIDEO && record->syntax != SYNTAX_DEFLATED_LE
+               ? &record->shape
+               : NULL;
 }
 
 bool wado_rs_instance(const struct service *service, const struct request *request, struct response *response,
@@ -118,7 +154,7 @@ bool wado_rs_instance(const struct service *service, const struct request *reque
         !catalog_find(service->catalog, &key, request->patience, &record, err))
         return false;
     held_record(arena, record);
-    offers_of_instance(offers, record->syntax, record->syntax_uid.text, NULL);
+    offers_of_instance(offers, record->syntax, record->syntax_uid.text, instance_shape(record));
     return offers_choose(offers, &accept, true, &choice, err) &&
            instance_answer(service, request, record, &choice,
                            link_to(arena, request->public_base, &record->key, ""), response, err);
@@ -129,6 +165,7 @@ bool wado_rs_instance(const struct service *service, const struct request *reque
 struct many_files {
     struct parts parts; /* first: the two are one */
     const struct service *service;
+    const struct request *request;
     const struct catalog_listing *listing;
     const struct offer *const *offers; /* one an instance */
     const char *base;
@@ -156,9 +193,15 @@ static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_
     return whole_file(of_many(parts)->listing->list[n].file_size);
 }
 
+static bool is_about_pixels(const struct error *err)
+{
+    return err->fault == FAULT_CORRUPT_PIXELS || err->fault == FAULT_NOT_ACCEPTABLE ||
+           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_NOT_DICOM;
+}
+
 static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader,
-                      enum patience patience, struct arena *scratch, struct body_source **ret,
-                      struct error *err)
+                      enum patience patience, struct arena *scratch, struct part *part,
+                      struct body_source **ret, struct error *err)
 {
     const struct many_files *many = of_many(parts);
     const struct listed_instance *listed = &many->listing->list[n];
@@ -172,47 +215,114 @@ static bool make_many(const struct parts *parts, size_t n, struct store_reader *
     if (record->generation != listed->generation) /* replaced meanwhile */
         return error_set(err, FAULT_NOT_FOUND, "generation %llu is another now",
                          (unsigned long long)listed->generation);
+    if (make_file(many->service, many->request, record, many->offers[n], reader, patience, scratch, ret, err))
+        return true;
+    if (many->offers[n]->way != OFFER_MADE || !is_about_pixels(err))
+        return false;
+    /* Every client copes with one part in another syntax better than with an answer that ends there. */
+    log_line(LOG_INFO, "part %zu goes out as it is stored: %s id=%" PRIu64, n + 1, err->detail,
+             many->request->id);
+    error_clear(err);
+    if (transfer_syntax_info(record->syntax)->encapsulated || record->syntax == SYNTAX_EXPLICIT_LE) {
+        part->transfer_syntax = record->syntax_uid.text;
+        *ret = stored_body_turned(scratch, reader, whole_file(record->file_size), 1);
+        return true;
+    }
+    part->transfer_syntax = transfer_syntax_info(SYNTAX_EXPLICIT_LE)->uid;
     return stored_body_rewritten(scratch, reader, record, ret, err);
 }
 
-/* What is offered of every transfer syntax is the same for all of its instances: weighed once. */
+/* What is offered depends on the transfer syntax, and where a codec comes in on the shape of the pixels:
+ * weighed once for all that have both in common. */
 struct weighed {
     struct uid syntax_uid;
+    struct pixel_shape shape;          /* all zero: none */
     const struct offer *offer_or_null; /* NULL: not acceptable */
     const struct weighed *next;
 };
 
-static const struct offer *weigh(const struct weighed **known, const struct listed_instance *listed,
-                                 const struct accept *accept, struct arena *arena, struct error *err)
+/* Of pixels; where the codecs make no difference of. */
+static struct pixel_shape kind_of_shape(const struct pixel_shape *shape_or_null)
 {
+    struct pixel_shape kind;
+
+    memset(&kind, 0, sizeof kind);
+    if (!shape_or_null)
+        return kind;
+    kind.rows = kind.columns =
+        shape_or_null->rows > UINT16_MAX || shape_or_null->columns > UINT16_MAX ? UINT32_MAX : 1;
+    kind.samples_per_pixel = shape_or_null->samples_per_pixel;
+    kind.bits_allocated = shape_or_null->bits_allocated;
+    kind.bits_stored = shape_or_null->bits_stored;
+    kind.is_signed = shape_or_null->is_signed;
+    kind.photometric = shape_or_null->photometric;
+    return kind;
+}
+
+static bool same_kind(const struct pixel_shape *a, const struct pixel_shape *b)
+{
+    return a->rows == b->rows && a->samples_per_pixel == b->samples_per_pixel &&
+           a->bits_allocated == b->bits_allocated && a->bits_stored == b->bits_stored &&
+           a->is_signed == b->is_signed && a->photometric == b->photometric;
+}
+
+static const struct offer *weigh(const struct weighed **known, const struct listed_instance *listed,
+                                 const struct pixel_shape *shape_or_null, const struct accept *accept,
+                                 struct arena *arena, struct error *err)
+{
+    const struct pixel_shape kind = kind_of_shape(shape_or_null);
     struct offers *offers;
     struct choice choice = { 0 };
 
     for (const struct weighed *at = *known; at; at = at->next)
-        if (uid_equal(&at->syntax_uid, &listed->syntax_uid))
+        if (uid_equal(&at->syntax_uid, &listed->syntax_uid) && same_kind(&at->shape, &kind))
             return at->offer_or_null;
     struct weighed *fresh = arena_alloc(arena, sizeof(*fresh));
     offers = arena_alloc(arena, sizeof(*offers));
     fresh->syntax_uid = listed->syntax_uid;
+    fresh->shape = kind;
     fresh->next = *known;
     *known = fresh;
-    offers_of_instance(offers, listed->syntax, fresh->syntax_uid.text, NULL);
+    offers_of_instance(offers, listed->syntax, fresh->syntax_uid.text, shape_or_null ? &kind : NULL);
     if (offers_choose(offers, accept, false, &choice, err))
         fresh->offer_or_null = choice.offer;
     return fresh->offer_or_null;
 }
 
+/* Could the client want other pixels than those stored? Else nobody has to look for their shape. */
+static bool may_be_made(const struct listed_instance *listed, const struct accept *accept)
+{
+    if (transfer_syntax_info(listed->syntax)->encapsulated)
+        return true;
+    for (size_t i = 0; i < accept->count; i++) {
+        const struct bytes named = accept->list[i].transfer_syntax;
+        if (named.size > 0 && !bytes_equal_text(named, "*") &&
+            !bytes_equal_text(named, transfer_syntax_info(SYNTAX_EXPLICIT_LE)->uid))
+            return true;
+    }
+    return false;
+}
+
 /* Keeps what the client accepts, in order, and how each is sent; returns how many were left out. */
-static size_t keep_acceptable(struct catalog_listing *listing, const struct accept *accept,
-                              struct arena *arena, const struct offer **offers, struct error *err)
+static size_t keep_acceptable(const struct service *service, struct catalog_listing *listing,
+                              const struct accept *accept, struct arena *arena, const struct offer **offers,
+                              struct error *err)
 {
     const size_t before = listing->count;
     const struct weighed *known = NULL;
     size_t kept = 0;
 
     for (size_t i = 0; i < before; i++) {
-        const struct offer *offer = weigh(&known, &listing->list[i], accept, arena, err);
+        const struct listed_instance *listed = &listing->list[i];
+        const struct instance_record *record = NULL;
+        struct error ignored = { 0 };
 
+        if (may_be_made(listed, accept) &&
+            !catalog_find(service->catalog, &listed->key, MAY_WAIT, &record, &ignored))
+            record = NULL;
+        const struct offer *offer =
+            weigh(&known, listed, record ? instance_shape(record) : NULL, accept, arena, err);
+        instance_record_unref(record);
         if (!offer)
             continue;
         if (kept != i)
@@ -230,6 +340,23 @@ static const char *common_syntax(const struct offer *const *offers, size_t count
         if (strcmp(offers[i]->transfer_syntax, offers[0]->transfer_syntax) != 0)
             return NULL;
     return offers[0]->transfer_syntax;
+}
+
+/* What makes two answers of the same instances differ: how each is put. */
+static const char *put_as(struct arena *arena, const struct offer *const *offers, size_t count)
+{
+    struct digest *digest = digest_new();
+    uint8_t sum[DIGEST_BYTES];
+    char hex[2 * DIGEST_BYTES + 1];
+
+    for (size_t i = 0; i < count; i++) {
+        digest_add(digest, bytes_of_text(offers[i]->transfer_syntax));
+        digest_add(digest, bytes_of_text(offers[i]->way == OFFER_STORED ? "," : ";"));
+    }
+    digest_get(digest, sum);
+    digest_free(digest);
+    digest_hex(sum, DIGEST_BYTES, hex);
+    return arena_printf(arena, "%s %s", MEDIA_TYPE, hex);
 }
 
 bool wado_rs_instances(const struct service *service, const struct request *request,
@@ -251,14 +378,15 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
     held_listing(arena, listing);
 
     const struct offer **offers = arena_array(arena, listing->count, sizeof(const struct offer *));
-    const size_t left_out = keep_acceptable(listing, &accept, arena, offers, &last);
+    const size_t left_out = keep_acceptable(service, listing, &accept, arena, offers, &last);
     if (listing->count == 0) {
         *err = last;
         return false;
     }
 
     const char *location = link_to(arena, request->public_base, &key, "");
-    const char *etag = representation_etag_of_listing(request, listing, location, MEDIA_TYPE);
+    const char *etag =
+        representation_etag_of_listing(request, listing, location, put_as(arena, offers, listing->count));
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
     struct representation what = {
         .content_type =
@@ -272,12 +400,14 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
     struct many_files *many = arena_alloc(arena, sizeof(*many));
     *many = (struct many_files){ .parts = { listing->count, describe_many, extent_of_many, make_many },
                                  .service = service,
+                                 .request = request,
                                  .listing = listing,
                                  .offers = offers,
                                  .base = request->public_base };
     if (!parts_body(service, request, &many->parts, boundary, &body, err) ||
         !representation_send(request, &what, body, response, err))
         return false;
+    response->is_bulk = true;
     if (left_out) {
         response->status = 206;
         response_header(response, arena, "Warning",

@@ -130,7 +130,7 @@ bool wado_uri(const struct service *service, const struct request *request, stru
     held_record(arena, record);
     if (wanted == WANTED_RENDERED)
         return wado_uri_rendered(service, request, record, response, err);
-    offers_of_instance(offers, record->syntax, record->syntax_uid.text, NULL);
+    offers_of_instance(offers, record->syntax, record->syntax_uid.text, instance_shape(record));
     return offers_choose(offers, &accept, true, &choice, err) &&
            instance_answer(service, request, record, &choice,
                            link_to(arena, request->public_base, &record->key, ""), response, err);

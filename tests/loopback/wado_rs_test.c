@@ -230,7 +230,7 @@ TEST(RET_09_a_study_comes_without_what_cannot_be_sent)
     EXPECT(get(house, SERIES "/instances/1.2.3.1.1.2", NULL)->status == 406, "NEG-40");
     EXPECT(get(house, STUDY,
                "accept: multipart/related; type=\"application/dicom\"; "
-               "transfer-syntax=1.2.840.10008.1.2.4.80\n")
+               "transfer-syntax=1.2.840.10008.1.2.4.100\n")
                    ->status == 406,
            "none can be made");
     loopback_close(house);

@@ -1,0 +1,27 @@
+/* handlers/made_instance.h
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * A whole instance in another transfer syntax: its data set with what describes the pixels put right, and its
+ * frames made one by one while they are sent.
+ */
+#ifndef GANTRY_HANDLERS_MADE_INSTANCE_H
+#define GANTRY_HANDLERS_MADE_INSTANCE_H
+
+#include "handlers/handler.h"
+#include "storage/instance_record.h"
+
+/* The file as a body; it borrows record and reader and ends with `arena`. Its size is known when the pixels
+ * come out native. The first frame is made at once, so that what cannot be made is known before the first
+ * byte: NOT_ACCEPTABLE, CORRUPT_PIXELS, TOO_LARGE, and BUSY. May wait; WOULD_WAIT where another is at that
+ * frame (frame_cache_get).
+ *
+ * The SOP Instance UID stays (NEG-38). Photometric Interpretation, Planar Configuration, Bits Stored and High
+ * Bit say what the new pixels are; a lossy target adds Lossy Image Compression, its ratio (of the first
+ * frame) and method (PS3.3 C.7.6.1.1.5) and a Derivation Description. Offset tables are written anew: empty.
+ */
+MUST_USE bool made_instance_body(const struct service *service, const struct request *request,
+                                 const struct instance_record *record, enum transfer_syntax to,
+                                 struct store_reader *reader, struct arena *arena, struct body_source **ret,
+                                 struct error *err);
+
+#endif
