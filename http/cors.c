@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Cross-origin answers; see cors.h. An origin that is not allowed is answered like any other, without the
- * headers: the browser keeps the answer from the page. No credentials header: they travel in Authorization,
- * never in cookies.
+ * headers: the browser keeps the answer from the page. Credentials travel in Authorization, which needs no
+ * leave, or are client certificates, which do.
  */
 #include "http/cors.h"
 
@@ -66,6 +66,8 @@ static bool allow_origin(const struct cors *cors, const struct request *request,
         return false;
     response_header(response, arena, "Access-Control-Allow-Origin", "%.*s", BYTES_ARG(origin));
     response_header(response, arena, "Timing-Allow-Origin", "%.*s", BYTES_ARG(origin));
+    if (cors->credentials)
+        response_header(response, arena, "Access-Control-Allow-Credentials", "true");
     return true;
 }
 

@@ -11,6 +11,7 @@
 
 struct cors {
     const char *allowed_origins; /* "*" or a list separated by spaces or commas; "": none */
+    bool credentials; /* listed origins may send them (client certificates); never with "*" (COR-05) */
 };
 
 /* Is it a preflight: OPTIONS with Origin and Access-Control-Request-Method? */

@@ -101,7 +101,10 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
         },
         .compress_least_bytes = settings->compress_least,
         .cors_origins = settings->cors_origins,
+        .cors_credentials = strcmp(settings->client_certificates, "off") != 0,
         .public_url = settings->public_url,
+        .server_names = settings->server_names,
+        .trusted_proxies = settings->trusted_proxies,
     };
 }
 

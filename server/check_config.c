@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/number.h"
 #include "server/check_tls.h"
+#include "server/forwarded.h"
 #include "server/listener.h"
 
 struct check {
@@ -97,6 +98,17 @@ static bool is_origin(struct bytes text)
 static bool is_base(struct bytes text)
 {
     return is_url(text, "?#\"'<>\\@,;*{}|^`");
+}
+
+static void check_proxies(struct check *check)
+{
+    struct proxies *proxies = NULL;
+    struct error err = { 0 };
+
+    if (!proxies_parse(check->settings->trusted_proxies, &proxies, &err))
+        tell(check, CHECK_ERROR, "write addresses and networks, as in 10.0.0.1 192.168.0.0/16 fd00::/8", "%s",
+             err.detail);
+    proxies_free(proxies);
 }
 
 static void check_names(struct check *check)
@@ -206,6 +218,7 @@ unsigned check_config(const struct settings *settings, check_report_fn *report, 
     check_listen(&check);
     check_plain_http(&check);
     check_names(&check);
+    check_proxies(&check);
     check_tls(settings, count_finding, &check);
     check_data(&check);
     check_limits(&check);

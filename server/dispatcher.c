@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -27,6 +28,7 @@
 #include "http/problem.h"
 #include "http/uri.h"
 #include "server/authorize.h"
+#include "server/forwarded.h"
 #include "server/framing.h"
 #include "server/identity.h"
 
@@ -37,7 +39,10 @@ struct dispatcher_view {
     struct limits limits;
     struct cors cors;
     uint64_t compress_least_bytes;
+    bool fixed_base; /* public_url is a URL: nobody else has a say */
     char *origins;
+    char *names;             /* that are answered for, "": all */
+    struct proxies *proxies; /* whose word on scheme and host counts */
     struct access *access;
     char *public_base; /* NULL: from the request's Host */
     char *host_base;   /* used then for requests without one */
@@ -62,6 +67,8 @@ static void view_free(struct dispatcher_view *view)
     if (!view)
         return;
     free(view->origins);
+    free(view->names);
+    proxies_free(view->proxies);
     access_free(view->access);
     free(view->public_base);
     free(view->host_base);
@@ -122,17 +129,25 @@ bool dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_ch
     char *kept = strdup(public_url);
 
     if (!view || !kept || !(view->origins = strdup(choices->cors_origins ? choices->cors_origins : "")) ||
+        !(view->names = strdup(choices->server_names ? choices->server_names : "")) ||
         !fill_bases(dispatcher, public_url, view)) {
         view_free(view);
         free(kept);
         return error_set(err, FAULT_BUSY, "no memory for the settings");
     }
+    if (!proxies_parse(choices->trusted_proxies ? choices->trusted_proxies : "", &view->proxies, err)) {
+        view_free(view);
+        free(kept);
+        return false;
+    }
     free(dispatcher->public_url);
     dispatcher->public_url = kept;
+    view->fixed_base = *public_url && strcmp(public_url, "from-host") != 0;
     view->limits = choices->limits;
     view->service = dispatcher->service;
     view->service.limits = &view->limits;
     view->cors.allowed_origins = view->origins;
+    view->cors.credentials = choices->cors_credentials;
     view->compress_least_bytes = choices->compress_least_bytes;
     view->access = choices->access;
     view->older = atomic_load(&dispatcher->view);
@@ -193,6 +208,16 @@ static bool has_header(const struct exchange *exchange, const char *name)
     return response_find(&exchange->response, name).data != NULL;
 }
 
+/* From the request's last header to the answer's first, so that a slow viewer can be told from a slow server.
+ */
+static void add_server_timing(struct exchange *exchange)
+{
+    const uint64_t spent_us = clock_monotonic_us() - exchange->began_us;
+
+    response_header(&exchange->response, &exchange->arena, "Server-Timing", "total;dur=%" PRIu64 ".%03u",
+                    spent_us / 1000, (unsigned)(spent_us % 1000));
+}
+
 /* What every answer carries. */
 static void add_common_headers(struct exchange *exchange)
 {
@@ -201,6 +226,7 @@ static void add_common_headers(struct exchange *exchange)
     response_header(&exchange->response, &exchange->arena, "X-Request-Id", "%" PRIu64, exchange->request.id);
     add_header(exchange, "Strict-Transport-Security", "max-age=31536000");
     add_header(exchange, "X-Content-Type-Options", "nosniff");
+    add_server_timing(exchange);
     if (exchange->allow && !has_header(exchange, "Allow") &&
         (exchange->request.method == METHOD_OPTIONS || exchange->response.status == 405))
         add_header(exchange, "Allow", exchange->allow);
@@ -397,18 +423,76 @@ static bool check_expectation(const struct request *request, struct error *err)
     return error_tell(err, FAULT_EXPECTATION, "The only expectation is 100-continue.");
 }
 
+/* Does a gateway of ours carry it? */
+static bool is_forwarded(const struct exchange *exchange)
+{
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    socklen_t size = sizeof address;
+
+    if (proxies_are_none(exchange->view->proxies) || !exchange->transport->socket)
+        return false;
+    const int fd = exchange->transport->socket(exchange);
+    return fd >= 0 && getpeername(fd, (struct sockaddr *)&address, &size) == 0 &&
+           proxies_have(exchange->view->proxies, (struct sockaddr *)&address);
+}
+
 static void find_public_base(struct exchange *exchange)
 {
     const struct dispatcher_view *view = exchange->view;
+    const char *base_path = exchange->dispatcher->base_path;
 
     exchange->request.public_base = view->public_base;
+    if (!view->fixed_base && is_forwarded(exchange)) {
+        const char *base = forwarded_base(view->proxies, &exchange->request);
+        if (base) {
+            exchange->request.public_base = arena_printf(&exchange->arena, "%s%s", base, base_path);
+            return;
+        }
+    }
     if (view->public_base)
         return;
     const struct bytes host = bytes_trim(request_header(&exchange->request, "host"));
-    exchange->request.public_base = framing_host_is_valid(host)
-                                        ? arena_printf(&exchange->arena, "https://%.*s%s", BYTES_ARG(host),
-                                                       exchange->dispatcher->base_path)
-                                        : view->host_base;
+    exchange->request.public_base =
+        framing_host_is_valid(host)
+            ? arena_printf(&exchange->arena, "https://%.*s%s", BYTES_ARG(host), base_path)
+            : view->host_base;
+}
+
+/* Host, without its port, against the setting server_names. */
+static bool is_misdirected(const struct exchange *exchange)
+{
+    struct bytes host = bytes_trim(request_header(&exchange->request, "host"));
+    const char *at = exchange->view->names;
+
+    for (size_t i = host.size; i > 0 && host.data[i - 1] != ']'; i--)
+        if (host.data[i - 1] == ':')
+            host.size = i - 1;
+    while (*at) {
+        at += strspn(at, ", \t");
+        const size_t size = strcspn(at, ", \t");
+        if (size && bytes_equal_nocase(bytes_of(at, size), host))
+            return false;
+        at += size;
+    }
+    return exchange->view->names[0] != '\0';
+}
+
+/* Probes ask for the state of the process by its address. */
+static bool check_authority(struct exchange *exchange)
+{
+    struct request *request = &exchange->request;
+    struct error ignored = { 0 };
+    struct bytes params[REQUEST_PARAMS], rest;
+    const struct route *route = NULL;
+    const char *allow = NULL;
+
+    if (!is_misdirected(exchange) ||
+        (route_find(request->method, request->path, exchange->dispatcher->base_path, &exchange->arena, &route,
+                    params, &rest, &allow, &ignored) &&
+         route->at_root))
+        return true;
+    return error_tell(&exchange->error, FAULT_MISDIRECTED,
+                      "Host names none of this server's names (server_names).");
 }
 
 enum settled {
@@ -441,6 +525,8 @@ static enum settled settle(struct exchange *exchange)
     if (request->method == METHOD_OPTIONS && bytes_equal_text(request->target, "*"))
         return answered_with(exchange, "GET, HEAD, POST, DELETE, OPTIONS");
     if (!uri_split(request->target, &request->path, &request->query_text, err))
+        return SETTLED_REFUSED;
+    if (!check_authority(exchange))
         return SETTLED_REFUSED;
     /* Browsers send no credentials with it, and ask of any path. */
     if (cors_is_preflight(request)) {

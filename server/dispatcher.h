@@ -23,7 +23,10 @@ struct dispatcher_choices {
     struct access *access;         /* NULL: everyone may do everything */
     uint64_t compress_least_bytes; /* smaller answers go out as they are */
     const char *cors_origins;      /* "*", a list, or "" */
+    bool cors_credentials;         /* do clients have credentials that browsers only send when allowed to? */
     const char *public_url;        /* the setting: "", "from-host" or https://pacs.example.org[:port] */
+    const char *server_names;      /* a list, or "": any name */
+    const char *trusted_proxies;   /* a list, or "" */
 };
 struct dispatcher_options {
     struct service service;        /* `limits` is ignored: they come from the choices */

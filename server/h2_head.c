@@ -14,6 +14,7 @@ enum {
     FIELD_OVERHEAD_BYTES = 32, /* RFC 9113 6.5.2 */
     /* A table of 4 KiB unfolds to a hundred MiB from one header block. */
     BOMB_TIMES = 8,
+    REFUSAL_VALUE_MOST = 1024,
 };
 
 static void refuse_first(struct error *err, enum fault fault, const char *sentence)
@@ -63,6 +64,13 @@ static void keep(struct h2_head *head, struct bytes name, struct bytes value, st
     }
 }
 
+/* The refusal depends on it: whether a page may read it, and in what form. */
+static bool refusal_wants(struct bytes name, struct bytes value)
+{
+    return value.size <= REFUSAL_VALUE_MOST &&
+           (bytes_equal_text(name, "origin") || bytes_equal_text(name, "accept"));
+}
+
 bool h2_head_add(struct h2_head *head, const struct h2_head_limits *limits, struct bytes name,
                  struct bytes value, struct request *request, struct error *err)
 {
@@ -77,6 +85,8 @@ bool h2_head_add(struct h2_head *head, const struct h2_head_limits *limits, stru
         else if (err->fault == FAULT_NONE)
             error_tell(err, FAULT_HEADERS_TOO_LARGE, "There may be %u header fields of %zu bytes.",
                        limits->fields, limits->bytes);
+        if (request && refusal_wants(name, value))
+            keep(head, name, value, request);
         return true;
     }
     if (request)

@@ -36,7 +36,14 @@ static void wake_stream(struct exchange *exchange)
     h2_loop_wake(stream->connection->loop, stream);
 }
 
-const struct transport_kind h2_stream_kind = { "HTTP/2", pause_stream, wake_stream };
+static int socket_of(const struct exchange *exchange)
+{
+    const struct h2_stream *stream = exchange->carrier;
+
+    return stream->connection->fd;
+}
+
+const struct transport_kind h2_stream_kind = { "HTTP/2", pause_stream, wake_stream, socket_of };
 
 static nghttp2_session *session_of(const struct h2_stream *stream)
 {

@@ -18,6 +18,9 @@ struct transport_kind {
     /* From any thread, once for each pause: go on where it was left. The caller no longer touches the
      * exchange but to unref it. */
     void (*wake)(struct exchange *exchange);
+    /* The connection's descriptor, -1 for none; on the thread that carries it. NULL: there is no connection.
+     */
+    int (*socket)(const struct exchange *exchange);
 };
 
 #endif

@@ -76,7 +76,16 @@ static void wake_connection(struct exchange *exchange)
     MHD_resume_connection(exchange->carrier);
 }
 
-static const struct transport_kind transport_mhd_kind = { "HTTP/1.1", pause_connection, wake_connection };
+static int socket_of(const struct exchange *exchange)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->carrier, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    return info ? info->connect_fd : -1;
+}
+
+static const struct transport_kind transport_mhd_kind = { "HTTP/1.1", pause_connection, wake_connection,
+                                                          socket_of };
 
 /* exchange->carrier_state */
 enum { FIRST_CALL, LATER_CALL, ANSWERED_EARLY };

@@ -38,7 +38,7 @@ static void carrier_wake(struct exchange *exchange)
     pthread_mutex_unlock(&carrier->lock);
 }
 
-static const struct transport_kind carrier_kind = { "carrier", carrier_pause, carrier_wake };
+static const struct transport_kind carrier_kind = { "carrier", carrier_pause, carrier_wake, NULL };
 
 static void carrier_end(void *of)
 {

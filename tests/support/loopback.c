@@ -72,7 +72,7 @@ static void wake_carrier(struct exchange *exchange)
     pthread_mutex_unlock(&carrier->lock);
 }
 
-static const struct transport_kind loopback_kind = { "loopback", pause_carrier, wake_carrier };
+static const struct transport_kind loopback_kind = { "loopback", pause_carrier, wake_carrier, NULL };
 
 static void end_carrier(void *of)
 {

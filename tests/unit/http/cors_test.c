@@ -54,7 +54,7 @@ TEST(HTP_04_a_preflight_is_told_from_other_OPTIONS)
 
 TEST(COR_03_a_preflight_is_granted_what_it_asks_of_the_list)
 {
-    static const struct cors cors = { "*" };
+    static const struct cors cors = { .allowed_origins = "*" };
     struct asked asked;
 
     ask(&asked, METHOD_OPTIONS, "https://viewer.example", "GET",
@@ -78,7 +78,7 @@ TEST(COR_03_every_header_of_the_list_is_granted)
                                          "content-encoding",  "range",      "if-none-match",
                                          "if-modified-since", "if-range",   "cache-control",
                                          "traceparent",       "tracestate", "x-requested-with" };
-    static const struct cors cors = { "*" };
+    static const struct cors cors = { .allowed_origins = "*" };
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct asked asked;
@@ -98,7 +98,7 @@ TEST(COR_03_every_header_of_the_list_is_granted)
 
 TEST(COR_11_a_preflight_that_asks_for_nothing_allowed_is_answered_without_it)
 {
-    static const struct cors cors = { "*" };
+    static const struct cors cors = { .allowed_origins = "*" };
     struct asked asked;
 
     ask(&asked, METHOD_OPTIONS, "https://v", "GET", "x-evil");
@@ -109,7 +109,7 @@ TEST(COR_11_a_preflight_that_asks_for_nothing_allowed_is_answered_without_it)
 
 TEST(COR_02_any_origin_gets_the_star_and_what_may_be_read)
 {
-    static const struct cors cors = { "*" };
+    static const struct cors cors = { .allowed_origins = "*" };
     static const char *const exposed[] = {
         "Content-Location", "Content-Range",    "Accept-Ranges",   "ETag", "Warning", "Location",
         "Retry-After",      "WWW-Authenticate", "Content-Encoding"
@@ -147,7 +147,7 @@ TEST(COR_01_a_list_lets_in_its_own)
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        const struct cors cors = { cases[i].list };
+        const struct cors cors = { .allowed_origins = cases[i].list };
         struct asked asked;
         ask(&asked, METHOD_GET, cases[i].origin, NULL, NULL);
         cors_headers(&cors, &asked.request, &asked.response);
@@ -164,7 +164,7 @@ TEST(COR_01_without_origins_nothing_is_said)
     static const char *const lists[] = { "", NULL };
 
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
-        const struct cors cors = { lists[i] };
+        const struct cors cors = { .allowed_origins = lists[i] };
         struct asked asked;
         ask(&asked, METHOD_GET, "https://a.example", NULL, NULL);
         cors_headers(&cors, &asked.request, &asked.response);
@@ -174,4 +174,34 @@ TEST(COR_01_without_origins_nothing_is_said)
                asked.response.status);
         arena_release(&asked.arena);
     }
+}
+
+TEST(COR_05_credentials_are_allowed_to_listed_origins_alone)
+{
+    static const struct {
+        const char *origins, *origin;
+        bool credentials, want;
+    } cases[] = { { "https://viewer.example", "https://viewer.example", true, true },
+                  { "https://viewer.example", "https://viewer.example", false, false },
+                  { "https://viewer.example", "https://other.example", true, false },
+                  { "*", "https://viewer.example", true, false },
+                  { "", "https://viewer.example", true, false } };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (unsigned preflight = 0; preflight < 2; preflight++) {
+            const struct cors cors = { .allowed_origins = cases[i].origins,
+                                       .credentials = cases[i].credentials };
+            struct asked asked;
+
+            ask(&asked, preflight ? METHOD_OPTIONS : METHOD_GET, cases[i].origin, preflight ? "GET" : NULL,
+                NULL);
+            if (preflight)
+                cors_preflight(&cors, &asked.request, &asked.response);
+            else
+                cors_headers(&cors, &asked.request, &asked.response);
+            EXPECT(bytes_equal_text(header(&asked, "access-control-allow-credentials"), "true") ==
+                       cases[i].want,
+                   "case %zu, preflight %u", i, preflight);
+            arena_release(&asked.arena);
+        }
 }

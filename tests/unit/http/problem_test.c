@@ -40,7 +40,7 @@ TEST(ERR_02_whoever_takes_JSON_gets_problem_json)
                                            "application/dicom+json",
                                            "application/json",
                                            "application/problem+json",
-                                           "text/html, */*;q=0.1",
+                                           "text/html, application/json",
                                            "multipart/related; type=\"application/dicom+json\"",
                                            "application/*" };
 
@@ -54,7 +54,8 @@ TEST(ERR_02_whoever_takes_JSON_gets_problem_json)
         EXPECT_TEXT(response_find(&asked.response, "cache-control"), "no-store");
         json_t *problem = json_loadb(asked.body, asked.size, 0, NULL);
         if (EXPECT(problem, "no JSON: %.*s", (int)asked.size, asked.body)) {
-            EXPECT_TEXT(bytes_of_text(json_string_value(json_object_get(problem, "type"))), "about:blank");
+            EXPECT_TEXT(bytes_of_text(json_string_value(json_object_get(problem, "type"))),
+                        "urn:gantry:problem:malformed");
             EXPECT_TEXT(bytes_of_text(json_string_value(json_object_get(problem, "title"))),
                         "The request is malformed.");
             EXPECT(json_integer_value(json_object_get(problem, "status")) == 400, "status");
@@ -64,6 +65,52 @@ TEST(ERR_02_whoever_takes_JSON_gets_problem_json)
                         "urn:gantry:request:4711");
         }
         json_decref(problem);
+        arena_release(&asked.arena);
+    }
+}
+
+TEST(ERR_02_browsers_get_a_page_in_which_nothing_is_markup)
+{
+    static const char *const accepts[] = {
+        "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", "text/html",
+        "text/*", "text/html, */*;q=0.1"
+    };
+
+    for (size_t i = 0; i < COUNT_OF(accepts); i++) {
+        struct asked asked;
+        ask(&asked, accepts[i]);
+        error_tell(&asked.err, FAULT_MALFORMED, "<script> & \"'");
+        answer(&asked);
+        EXPECT_TEXT(response_find(&asked.response, "content-type"), "text/html; charset=utf-8");
+        EXPECT_TEXT(response_find(&asked.response, "content-security-policy"), "default-src 'none'");
+        EXPECT_TEXT(bytes_of(asked.body, asked.size),
+                    "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>400</title>\n"
+                    "<h1>The request is malformed.</h1>\n<p>&#60;script&#62; &#38; &#34;&#39;</p>\n"
+                    "<p>Request 4711</p>\n");
+        arena_release(&asked.arena);
+    }
+}
+
+TEST(ERR_06_the_header_at_fault_is_named)
+{
+    static const struct {
+        enum fault fault;
+        const char *told, *header;
+    } cases[] = { { FAULT_NOT_ACCEPTABLE, "x", "\"header\":\"Accept\"" },
+                  { FAULT_UNSUPPORTED_MEDIA, "x", "\"header\":\"Content-Type\"" },
+                  { FAULT_UNSUPPORTED_MEDIA, "Content-Encoding: only gzip",
+                    "\"header\":\"Content-Encoding\"" },
+                  { FAULT_RANGE, "x", "\"header\":\"Range\"" },
+                  { FAULT_NOT_FOUND, "x", NULL } };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct asked asked;
+        ask(&asked, NULL);
+        error_tell(&asked.err, cases[i].fault, "%s", cases[i].told);
+        answer(&asked);
+        const char *want = cases[i].header ? cases[i].header : "\"header\"";
+        EXPECT((memmem(asked.body, asked.size, want, strlen(want)) != NULL) == (cases[i].header != NULL),
+               "case %zu: %.*s", i, (int)asked.size, asked.body);
         arena_release(&asked.arena);
     }
 }

@@ -66,6 +66,7 @@ TEST(what_cannot_work_is_an_error_with_a_remedy)
         { "--public-url=https://", "public_url" },
         { "--public-url=https:///x", "public_url" },
         { "--public-url=https://pacs.example.org/x?y", "public_url" },
+        { "--trusted-proxies=proxy.example", "trusted_proxies" },
         { "--base-path=dicom-web", "base_path" },
         { "--base-path=/dicom web", "base_path" },
         { "--base-path=/a?b", "base_path" },
