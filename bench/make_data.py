@@ -108,3 +108,17 @@ def streams(count, size, seed):
 def multipart(files, boundary="bench-boundary-0123456789"):
     body = b"".join(b"--" + boundary.encode() + b"\r\nContent-Type: application/dicom\r\n\r\n" + f + b"\r\n" for f in files)
     return body + b"--" + boundary.encode() + b"--\r\n", f'multipart/related; type="application/dicom"; boundary={boundary}'
+
+
+def many_frames(study, series, instance, frames, frame_bytes):
+    """(head, one frame with its item's header, tail) of an instance of compressed frames: head + frames times the frame + tail. More than
+    4 GB are possible: places are told by an extended offset table."""
+    whole = image(study, series, instance, 512, 512, frames=frames, streams=[b"\xff\xd8\xff\xf7" + bytes(4)], syntax=JPEG_LS)
+    head = whole[:whole.index(b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff")]
+    offsets = numpy.arange(frames, dtype="<u8") * (frame_bytes + 8)
+    lengths = numpy.full(frames, frame_bytes, dtype="<u8")
+    for element, values in ((1, offsets), (2, lengths)):
+        head += bytes((0xE0, 0x7F, element, 0)) + b"OV\0\0" + (8 * frames).to_bytes(4, "little") + values.tobytes()
+    head += b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0"
+    frame = b"\xff\xd8\xff\xf7" + numpy.random.default_rng(frames).bytes(frame_bytes - 6) + b"\xff\xd9"
+    return head, b"\xfe\xff\x00\xe0" + frame_bytes.to_bytes(4, "little") + frame, b"\xfe\xff\xdd\xe0\0\0\0\0"

@@ -389,6 +389,68 @@ class Bench:
         self.unchanged(first[0])
         self.first_byte(at(17, "/metadata"))
 
+    def store_streamed(self, uid, frames, frame_bytes):
+        """An instance of so many compressed frames, one fragment each, with an extended offset table, sent as it is made: to Gantry alone."""
+        head, frame, tail = data.many_frames(uid, uid + ".1", uid + ".1.1", frames, frame_bytes)
+        before, behind = b"--B\r\nContent-Type: application/dicom\r\n\r\n" + head, tail + b"\r\n--B--\r\n"
+        link = HTTPSConnection("localhost", self.gantry.port, context=self.context, timeout=600)
+        link.putrequest("POST", "/dicom-web/studies")
+        link.putheader("Content-Type", 'multipart/related; type="application/dicom"; boundary=B')
+        link.putheader("Content-Length", str(len(before) + len(frame) * frames + len(behind)))
+        link.endheaders()
+        link.send(before)
+        at_once = max(1, (1 << 20) // len(frame))
+        for n in range(0, frames, at_once):
+            link.send(frame * min(at_once, frames - n))
+        link.send(behind)
+        answer = link.getresponse()
+        if answer.status != 200:
+            raise SystemExit(f"an instance of {frames} frames: {answer.status} {answer.read()[:500]!r}")
+        link.close()
+
+    def large(self):
+        """Frames of what is too large for memory, and far within a slide."""
+        base, root, smoke = "/dicom-web", data.ROOT, self.options.smoke
+
+        def wanted(name):
+            return not self.options.only or re.search(self.options.only, name)
+
+        def frames(study, *numbers):
+            return [f"{base}/studies/{root}.{study}/series/{root}.{study}.1/instances/{root}.{study}.1.1/frames/{n}" for n in numbers]
+        ours = [self.gantry, self.nginx]
+        self.measure("wado.frames.ten-of-enhanced", frames(13, "1,2,3,4,5,6,7,8,9,10"), ANY)
+        if wanted("wado.frame.six-gigabytes"):
+            count = 200 if smoke else 12_000
+            self.store_streamed(f"{root}.21", count, 524_288)
+            self.measure("wado.frame.six-gigabytes", frames(21, *range(7, count, count // 40)), ANY, servers=ours)
+        if wanted("wado.frame.slide"):
+            count = 20_000 if smoke else 200_000
+            self.store_streamed(f"{root}.22", count, 4_000)
+            self.measure("wado.frame.slide.first", frames(22, 1), ANY, servers=ours)
+            self.measure("wado.frame.slide.far", frames(22, 19_012 if smoke else 190_123), ANY, servers=ours)
+
+    def slow_readers(self):
+        """32 clients that take a series at 1 MB/s each, from a server just started: its peak memory."""
+        if self.options.only and not re.search(self.options.only, "memory.slow-readers"):
+            return
+        self.gantry.restart()
+        path = f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1"
+        answers = []
+        for _ in range(32):
+            link = HTTPSConnection("localhost", self.gantry.port, context=self.context, timeout=60)
+            link.request("GET", path, headers=dict([DICOM.split(": ", 1)]))
+            answers.append((link, link.getresponse()))
+        taken, seconds, began, cpu = 0, 3 if self.options.smoke else 12, time.monotonic(), cpu_of(self.gantry.pids)
+        while time.monotonic() < began + seconds:
+            turn = time.monotonic()
+            for _, answer in answers:
+                taken += len(answer.read(1 << 18))
+            time.sleep(max(0, turn + 0.25 - time.monotonic()))
+        print(f"memory: 32 readers of a series at 1 MB/s each: {taken / 1e6:.0f} MB in {time.monotonic() - began:.1f} s, "
+              f"{cpu_of(self.gantry.pids) - cpu:.2f} s of CPU, peak memory {peak_memory(self.gantry.pids):.0f} MB", flush=True)
+        for link, _ in answers:
+            link.close()
+
     def unchanged(self, path):
         """A 304 beside the smallest answer there is."""
         link = HTTPSConnection("localhost", self.gantry.port, context=self.context, timeout=60)
@@ -498,10 +560,12 @@ class Bench:
             self.stow()
             self.fill()
             self.retrieve()
+            self.large()
             self.search()
             self.handshakes()
             print("peak memory so far, MB: " + ", ".join(f"{s.name} {peak_memory(s.pids):.0f}" for s in self.servers()), flush=True)
             self.idle()
+            self.slow_readers()
             self.memory()
             if self.options.json:
                 Path(self.options.json).write_text(json.dumps(self.rows, indent=1))
