@@ -81,6 +81,20 @@ static bool pattern_fits(const char *pattern, const struct segments *path, struc
     return at == path->count;
 }
 
+const char *route_pattern_of(struct bytes path, struct arena *arena)
+{
+    struct segments segments;
+    struct bytes params[REQUEST_PARAMS] = { { NULL, 0 } };
+    struct error ignored = { 0 };
+
+    if (!cut_segments(path, arena, &segments, &ignored))
+        return NULL;
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        if (!routes[i].at_root && pattern_fits(routes[i].pattern, &segments, arena, params))
+            return routes[i].pattern;
+    return NULL;
+}
+
 static const struct route *capabilities_route(void)
 {
     for (size_t i = 0; i < COUNT_OF(routes); i++)

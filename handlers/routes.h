@@ -30,6 +30,8 @@ struct route {
 MUST_USE bool route_find(enum method method, struct bytes path, const char *base_path, struct arena *arena,
                          const struct route **ret, struct bytes params[REQUEST_PARAMS],
                          struct bytes *ret_path, const char **ret_allow, struct error *err);
+/* The pattern of the first route that fits a path under the base, as request->path has it; NULL: none. */
+const char *route_pattern_of(struct bytes path, struct arena *arena);
 const struct route *route_at(size_t n); /* all of them, NULL behind the last; for documents and tests */
 
 #endif

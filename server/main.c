@@ -8,8 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "config/settings.h"
+#include "handlers/openapi.h"
 #include "server/app.h"
 #include "server/cert_command.h"
 #include "server/cert_status.h"
@@ -20,7 +22,7 @@
 #include "server/command_reindex.h"
 #include "server/signals.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, OPENAPI_CEILING_BYTES = 1024 * 1024 };
 
 /* The words of the command line, in their parts. */
 struct command_line {
@@ -50,6 +52,7 @@ static const char help[] =
     "for a "
     "CA\n"
     "  gantry --print-settings    every setting with its meaning and default, as a file for --config\n"
+    "  gantry --print-openapi     every URL as an OpenAPI document\n"
     "  gantry --version\n"
     "  gantry --help\n"
     "\n"
@@ -254,6 +257,17 @@ static int run_cert(int count, char **words)
     return status;
 }
 
+static int print_openapi(void)
+{
+    SCOPED(buffer) struct buffer text = { 0 };
+
+    buffer_init(&text, OPENAPI_CEILING_BYTES);
+    openapi_write(&text, "/dicom-web");
+    return text.overflowed || fwrite(text.data, 1, text.size, stdout) != text.size || fflush(stdout) != 0
+               ? EXIT_FAILURE
+               : EXIT_SUCCESS;
+}
+
 int main(int count, char **words)
 {
     struct command_line line = { 0 };
@@ -268,6 +282,8 @@ int main(int count, char **words)
         settings_print(stdout);
         return EXIT_SUCCESS;
     }
+    if (strcmp(first, "--print-openapi") == 0)
+        return print_openapi();
     if (strcmp(first, "cert") == 0)
         return run_cert(count - 1, words + 1);
     const int status = read_command_line(count, words, &line) ? run(&line) : EXIT_USAGE;

@@ -82,15 +82,36 @@ TEST(CAP_01_options_describe_what_is_offered)
     const struct loopback_answer *answer =
         loopback_call(house, "OPTIONS", "/dicom-web/", "accept: application/vnd.sun.wadl+xml\n", NOTHING, 0);
     EXPECT(answer->status == 200 && has(answer->body, "<resources base=\"https://localhost/dicom-web\">") &&
-               has(answer->body, "<resource path=\"studies/{study}/series/{series}/metadata\">"),
+               has(answer->body, "<resource path=\"studies\">") &&
+               has(answer->body, "<resource path=\"{study}\">") &&
+               has(answer->body,
+                   "<representation mediaType=\"multipart/related; type=&quot;application/dicom&quot;\"/>"),
            "%d %.*s", answer->status, BYTES_ARG(answer->body));
     answer = loopback_call(house, "OPTIONS", "/dicom-web/", "accept: application/json\n", NOTHING, 0);
-    EXPECT(answer->status == 200 && has(answer->body, "\"@path\":\"studies/{study}\""), "%d %.*s",
-           answer->status, BYTES_ARG(answer->body));
+    EXPECT(answer->status == 200 && has(answer->body, "\"@path\":\"{study}\""), "%d %.*s", answer->status,
+           BYTES_ARG(answer->body));
     EXPECT(get(house, "/dicom-web/", "accept: text/html, */*;q=0.8\n")->status == 200, "CAP-07");
     answer = loopback_call(house, "OPTIONS", "/dicom-web/studies", NULL, NOTHING, 0);
     EXPECT(answer->status == 200 && has(loopback_header(house, "allow"), "POST"), "%d %.*s", answer->status,
            BYTES_ARG(answer->head));
+    loopback_close(house);
+}
+
+TEST(CAP_03_options_of_a_resource_describe_it_and_what_lies_below)
+{
+    struct loopback *house = loopback_open(NULL);
+    const struct loopback_answer *answer =
+        loopback_call(house, "OPTIONS", INSTANCE "/frames/1", "accept: application/json\n", NOTHING, 0);
+
+    EXPECT(has(answer->body,
+               "\"@path\":\"studies/{study}/series/{series}/instances/{instance}/frames/{list}\"") &&
+               has(answer->body, "\"@path\":\"pixeldata\"") && !has(answer->body, "\"@path\":\"metadata\""),
+           "%.*s", BYTES_ARG(answer->body));
+    char headers[200];
+    snprintf(headers, sizeof(headers), "accept: application/json\nif-none-match: %.*s\n",
+             BYTES_ARG(loopback_header(house, "etag")));
+    answer = loopback_call(house, "OPTIONS", INSTANCE "/frames/1", headers, NOTHING, 0);
+    EXPECT(answer->status == 304 && answer->body.size == 0, "CAP-05: %d", answer->status);
     loopback_close(house);
 }
 
