@@ -49,7 +49,7 @@ static bool check_path(struct bytes path, struct error *err)
 }
 
 static bool read_element(struct resolve_level *level, const struct dataset_element *element,
-                         struct block **ret, char ret_vr[3], struct error *err)
+                         struct bulk_value *ret, struct error *err)
 {
     struct block *block = NULL;
     char vr[3];
@@ -64,14 +64,14 @@ static bool read_element(struct resolve_level *level, const struct dataset_eleme
         return false;
     }
     block_seal(block, (size_t)element->size);
-    memcpy(ret_vr, vr_info(vr)->name, 3);
-    *ret = block;
+    memcpy(ret->vr, vr_info(vr)->name, 3);
+    ret->block = block;
+    ret->is_encapsulated = element->is_encapsulated;
     return true;
 }
 
 /* One step per call, so depth is the path's, which is bounded. */
-static bool find(struct resolve_level *level, struct bytes path, struct block **ret, char ret_vr[3],
-                 struct error *err)
+static bool find(struct resolve_level *level, struct bytes path, struct bulk_value *ret, struct error *err)
 {
     struct dataset_element element;
     uint32_t tag;
@@ -82,7 +82,7 @@ static bool find(struct resolve_level *level, struct bytes path, struct block **
     if (!dataset_find(level->item, tag, &element))
         return error_set(err, FAULT_NOT_FOUND, "bulk data: no such element");
     if (!path.data)
-        return read_element(level, &element, ret, ret_vr, err);
+        return read_element(level, &element, ret, err);
     if (!next_number(&path, &number, err))
         return false;
     const struct dataset_item *item = NULL;
@@ -91,11 +91,10 @@ static bool find(struct resolve_level *level, struct bytes path, struct block **
     while (item && --number > 0);
     if (!item)
         return error_set(err, FAULT_NOT_FOUND, "bulk data: no such item");
-    return find(&(struct resolve_level){ .item = item, .parent = level }, path, ret, ret_vr, err);
+    return find(&(struct resolve_level){ .item = item, .parent = level }, path, ret, err);
 }
 
-bool bulk_value_read(const char *file, struct bytes path, struct block **ret, char ret_vr[3],
-                     struct error *err)
+bool bulk_value_read(const char *file, struct bytes path, struct bulk_value *ret, struct error *err)
 {
     struct data_set state;
     SCOPED(data_set) struct data_set *data_set = &state;
@@ -119,5 +118,5 @@ bool bulk_value_read(const char *file, struct bytes path, struct block **ret, ch
             elements = data_set->tail ? data_set->tail : elements;
         }
     }
-    return find(&(struct resolve_level){ .item = dataset_root(elements) }, path, ret, ret_vr, err);
+    return find(&(struct resolve_level){ .item = dataset_root(elements) }, path, ret, err);
 }

@@ -17,8 +17,8 @@
 
 enum { JSON_BASE_MARK = 0x01 };
 
-/* Values of more bytes become a BulkDataURI (RET-23): of binary VRs, of text and numbers, and of what a viewer
- * needs before it can show the first image: overlays, lookup tables, palettes. */
+/* Values of more bytes become a BulkDataURI (RET-23): of binary VRs, of text and numbers, and of what a
+ * viewer needs before it can show the first image: overlays, lookup tables, palettes. */
 struct json_limits {
     uint32_t inline_binary_bytes;  /* default 1024 */
     uint32_t inline_text_bytes;    /* default 65536 */

@@ -129,8 +129,8 @@ static void write_text(struct writer *writer, const struct vr_info *vr, struct b
  * one). Overlay Data of any group; LUT Data; palettes, plain and segmented. */
 static bool is_for_display(uint32_t tag)
 {
-    return (tag & 0xFF01FFFF) == 0x60003000 || tag == 0x00283006 || (tag >= 0x00281201 && tag <= 0x00281204) ||
-           (tag >= 0x00281221 && tag <= 0x00281224);
+    return (tag & 0xFF01FFFF) == 0x60003000 || tag == 0x00283006 ||
+           (tag >= 0x00281201 && tag <= 0x00281204) || (tag >= 0x00281221 && tag <= 0x00281224);
 }
 
 static bool wants_reference(const struct writer *writer, const struct vr_info *vr,

@@ -19,7 +19,7 @@ struct json_document {
     uint32_t pixel_tag;                 /* 0: none; always by reference */
     char pixel_vr[3];
     bool pixels_empty;
-    const char *syntax_uid;             /* told as Available Transfer Syntax UID (RET-22) */
+    const char *syntax_uid; /* told as Available Transfer Syntax UID (RET-22) */
     const struct json_limits *limits;
     const struct instance_key *key;
 };

@@ -89,15 +89,15 @@ static bool embedded_document(const struct service *service, const struct instan
                               struct bytes metadata, struct arena *arena, struct bytes *ret,
                               struct error *err)
 {
-    char path[PATH_MAX], vr[3];
-    struct block *value = NULL;
+    char path[PATH_MAX];
+    struct bulk_value value = { 0 };
     uint64_t length;
 
     store_path(service->store, record->generation, path, sizeof(path));
-    if (!bulk_value_read(path, bytes_of_text("00420011"), &value, vr, err))
+    if (!bulk_value_read(path, bytes_of_text("00420011"), &value, err))
         return error_while(err, "reading an embedded document");
-    arena_defer(arena, (void (*)(void *))block_unref, value);
-    *ret = block_bytes(value);
+    arena_defer(arena, (void (*)(void *))block_unref, value.block);
+    *ret = block_bytes(value.block);
     /* The value is padded to even length; how long the document is may be told. */
     if (number_parse(instance_metadata_text(metadata, DOCUMENT_LENGTH, arena), 1, ret->size, &length))
         ret->size = (size_t)length;

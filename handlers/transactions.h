@@ -13,6 +13,7 @@ handler_receive_fn stow_rs_receive;                                   /* PS3.18 
 handler_answer_fn stow_rs_answer;                                     /* PS3.18 10.5 */
 handler_answer_fn wado_rs_instances, wado_rs_instance;                /* PS3.18 10.4.1.1.1 */
 handler_answer_fn wado_rs_metadata, wado_rs_frames, wado_rs_bulkdata; /* PS3.18 10.4.1.1 */
+handler_answer_fn wado_rs_bulkdata_all, wado_rs_pixeldata_all;        /* PS3.18 10.4.3.3.5 and 6 */
 handler_answer_fn wado_rs_rendered, wado_rs_rendered_instance,
     wado_rs_rendered_frames; /* PS3.18 10.4.1.1.3 */
 handler_answer_fn wado_rs_thumbnail, wado_rs_thumbnail_instance,

@@ -41,10 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (description_read(path, &limits, &arena, &description, &err)) {
         const struct bytes link = first_link(block_bytes(description.json));
-        struct block *value = NULL;
-        char vr[3];
-        if (link.size > 0 && bulk_value_read(path, link, &value, vr, &err))
-            block_unref(value);
+        struct bulk_value value = { 0 };
+        if (link.size > 0 && bulk_value_read(path, link, &value, &err))
+            block_unref(value.block);
         description_done(&description);
     } else {
         assert(err.fault == FAULT_NOT_DICOM || err.fault == FAULT_MISMATCH ||

@@ -213,6 +213,50 @@ class Files(ServerCase):
         self.assertGreater(compared, 30)
         self.assertGreater(followed, 3)
 
+    def test_RET_45_46_all_bulk_data_of_an_instance_are_those_of_its_metadata(self):
+        seen = 0
+        for path, data, url in self.stored():
+            links = re.findall(r'"BulkDataURI":"([^"]+)"', self.server.get(url + "/metadata", JSON).body.decode())
+            pixels = [link for link in links if re.search(r"instances/[0-9.]+/bulkdata/7FE000(10|08|09)$", link)]
+            for what, wanted in (("bulkdata", links), ("pixeldata", pixels)):
+                answer = self.server.get(f"{url}/{what}", {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'})
+                if not wanted:
+                    self.assertEqual(answer.status, 404, f"{path.name}: {answer!r}")
+                    continue
+                self.assertIn(answer.status, (200, 206, 406), f"{path.name}: {answer!r}")
+                if answer.status == 406:  # pixels that cannot be found (nothing else is ever refused)
+                    self.assertEqual(wanted, pixels, path.name)
+                    continue
+                parts = answer.parts()
+                got = [headers["Content-Location"] for headers, _ in parts]
+                self.assertEqual([link for link in wanted if link in got], list(dict.fromkeys(got)), path.name)
+                if answer.status == 200:
+                    self.assertEqual(set(got), set(wanted), path.name)
+                for headers, body in parts[:3]:
+                    if headers["Content-Location"] not in pixels:
+                        alone = self.server.get(headers["Content-Location"].removeprefix(self.server.url))
+                        self.assertEqual(alone.parts()[0][1] if "multipart" in alone.headers["Content-Type"] else alone.body, body, path.name)
+                        seen += 1
+        self.assertGreater(seen, 3)
+
+    def test_RET_44_a_document_goes_by_its_own_type_as_viewers_ask(self):
+        document = b"%PDF-1.4 " + bytes(3000)
+        data = make_dicom(rows=0, sop_class="1.2.840.10008.5.1.4.1.1.104.1", EncapsulatedDocument=document,
+                          MIMETypeOfEncapsulatedDocument="application/pdf", Modality="DOC")
+        self.assertStatus(self.server.store([data]), 200)
+        uri = self.server.get(path_of(data) + "/metadata", JSON).json()[0]["00420011"]["BulkDataURI"].removeprefix(self.server.url)
+        ohif = 'multipart/related; type="application/pdf", multipart/related; type="application/octet-stream"'
+        for accept, content_type in ((ohif, "application/pdf"), ("application/pdf", "application/pdf"), ("*/*", "application/pdf"),
+                                     ("application/octet-stream", "application/octet-stream")):
+            answer = self.assertStatus(self.server.get(uri, {"Accept": accept}), 200)
+            headers, body = answer.parts()[0] if "multipart" in answer.headers["Content-Type"] else (answer.headers, answer.body)
+            self.assertTrue(headers["Content-Type"].startswith(content_type), (accept, headers["Content-Type"]))
+            self.assertEqual(body.rstrip(b"\0"), document.rstrip(b"\0"), accept)
+        part = self.server.get(uri, {"Accept": "application/pdf", "Range": "bytes=0-7"})
+        self.assertEqual((part.status, part.body), (206, document[:8]))
+        headers, body = self.assertStatus(self.server.get(path_of(data) + "/bulkdata", {"Accept": ohif}), 200).parts()[0]
+        self.assertEqual((headers["Content-Type"], body[:8]), ("application/pdf", document[:8]))
+
     @unittest.skipUnless(shutil.which("dcm2xml"), "dcm2xml is not here")
     def test_XML_against_dcm2xml(self):
         compared, found = 0, []

@@ -7,17 +7,16 @@
 #include "dicom/bulk_value.h"
 #include "tests/support/elements.h"
 
-static struct block *block;
-static char vr[3];
+static struct bulk_value value;
 static struct error err;
 
 static bool read_bulk(const struct elements *file, const char *path)
 {
-    block_unref(block);
-    block = NULL;
+    block_unref(value.block);
+    value = (struct bulk_value){ 0 };
     err = (struct error){ 0 };
     return EXPECT(bridge_start(&err), "%s", err.detail) &&
-           bulk_value_read(elements_path(buffer_bytes(&file->bytes)), bytes_of_text(path), &block, vr, &err);
+           bulk_value_read(elements_path(buffer_bytes(&file->bytes)), bytes_of_text(path), &value, &err);
 }
 
 static void make(struct elements *file, const char *syntax, enum elements_form form)
@@ -54,19 +53,19 @@ TEST(RET_24_paths_of_links_lead_to_the_value_little_endian)
 
         make(&file, forms[i].syntax, forms[i].form);
         if (EXPECT(read_bulk(&file, "00420011"), "%zu: %s", i, err.detail)) {
-            EXPECT_TEXT(block_bytes(block), "%PDF");
-            EXPECT(strcmp(vr, "OB") == 0, "%s", vr);
+            EXPECT_TEXT(block_bytes(value.block), "%PDF");
+            EXPECT(strcmp(value.vr, "OB") == 0, "%s", value.vr);
         }
         if (EXPECT(read_bulk(&file, "54000100/2/54001010"), "%zu: %s", i, err.detail)) {
-            EXPECT_TEXT(block_bytes(block), "\2\1\4\3");
-            EXPECT(strcmp(vr, "OW") == 0, "%s", vr);
+            EXPECT_TEXT(block_bytes(value.block), "\2\1\4\3");
+            EXPECT(strcmp(value.vr, "OW") == 0, "%s", value.vr);
         }
         if (EXPECT(read_bulk(&file, "7FE11001"), "%zu: %s", i, err.detail)) /* behind the pixels */
-            EXPECT_TEXT(block_bytes(block), "tail");
+            EXPECT_TEXT(block_bytes(value.block), "tail");
         buffer_done(&file.bytes);
     }
-    block_unref(block);
-    block = NULL;
+    block_unref(value.block);
+    value = (struct bulk_value){ 0 };
 }
 
 TEST(what_is_not_there_is_not_found)
@@ -127,8 +126,8 @@ TEST(compressed_icons_give_their_fragments_without_the_table)
     elements_bytes(&file, 0xFFFEE000, "", "frame ", 6);
     elements_header(&file, 0xFFFEE0DD, "", 0);
     if (EXPECT(read_bulk(&file, "00880200/1/7FE00010"), "%s", err.detail))
-        EXPECT_TEXT(block_bytes(block), "abcdef");
+        EXPECT_TEXT(block_bytes(value.block), "abcdef");
     buffer_done(&file.bytes);
-    block_unref(block);
-    block = NULL;
+    block_unref(value.block);
+    value = (struct bulk_value){ 0 };
 }

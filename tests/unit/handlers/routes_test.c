@@ -147,7 +147,7 @@ TEST(what_is_no_route_is_not_found)
     static const char *const paths[] = {
         "/dicom-web/patients",
         "/dicom-web/studies/1/series/2/instances/3/frames",
-        "/dicom-web/studies/1/series/2/instances/3/bulkdata",
+        "/dicom-web/studies/1/series/2/instances/3/bulk",
         "/dicom-webs/studies",
         "/studies",
         "/",

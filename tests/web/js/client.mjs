@@ -49,6 +49,9 @@ for (const [index, file] of files.entries()) {
   const bulk = await client.retrieveBulkData({ BulkDataURI: uri });
   same(Array.isArray(bulk) ? bulk[0] : bulk, file.subarray(file.length - 1536), "bulk data");
 }
+const bulks = await client.retrieveBulkData({ BulkDataURI: `${url}/studies/${study}/series/${series}/pixeldata` });
+assert.equal(bulks.length, 3);
+same(bulks[2], files[2].subarray(files[2].length - 1536), "pixel data of a series");
 same((await client.retrieveSeries({ studyInstanceUID: study, seriesInstanceUID: series }))[1], files[1], "series");
 assert.equal((await client.retrieveStudy({ studyInstanceUID: study })).length, 3);
 await assert.rejects(client.retrieveInstance({ studyInstanceUID: study, seriesInstanceUID: series, sopInstanceUID: "1.2.3" }));
