@@ -36,6 +36,8 @@ test=(
     curl
     openssl
     gnutls-bin
+    testssl.sh
+    sslscan
     zstd
     nghttp2-client
     dcmtk

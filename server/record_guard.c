@@ -249,6 +249,17 @@ static bool run_in_stash(struct record_guard *guard, size_t size)
     return ended;
 }
 
+/* GnuTLS leaves it to its caller to refuse a second handshake (TLS-07). Without the alert the client would
+ * take the end of the connection for a wish of the server's. */
+static ssize_t receive(gnutls_session_t session, void *data, size_t size)
+{
+    const ssize_t got = real_recv(session, data, size);
+
+    if (got == GNUTLS_E_REHANDSHAKE)
+        gnutls_alert_send(session, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+    return got;
+}
+
 /* One read of GnuTLS; how many bytes may go on to `into`, or its error. *ret_end: nothing (more) came. */
 static ssize_t read_some(struct record_guard *guard, gnutls_session_t session, uint8_t *into, size_t room,
                          bool *ret_end)
@@ -257,13 +268,13 @@ static ssize_t read_some(struct record_guard *guard, gnutls_session_t session, u
 
     *ret_end = false;
     if (guard->held == 0) {
-        size = real_recv(session, into, room);
+        size = receive(session, into, room);
         if (size > 0)
             return run_in_place(guard, into, (size_t)size);
     } else {
         if (!make_room(guard, READ_BYTES))
             return GNUTLS_E_MEMORY_ERROR;
-        size = real_recv(session, guard->stash + guard->held, guard->capacity - guard->held);
+        size = receive(session, guard->stash + guard->held, guard->capacity - guard->held);
         if (size > 0)
             return run_in_stash(guard, (size_t)size) ? (ssize_t)hand_out(guard, into, room)
                                                      : GNUTLS_E_MEMORY_ERROR;
@@ -296,7 +307,7 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_siz
     struct record_guard *guard = guard_of(session);
 
     return guard && data_size > 0 ? guarded_recv(guard, session, data, data_size)
-                                  : real_recv(session, data, data_size);
+                                  : receive(session, data, data_size);
 }
 
 size_t gnutls_record_check_pending(gnutls_session_t session)

@@ -38,7 +38,7 @@ class Pki:
         import datetime
         now = datetime.datetime.now(datetime.timezone.utc)
         at = lambda n: (now + datetime.timedelta(days=n)).strftime("%Y-%m-%d %H:%M:%S+00:00")
-        template.write_text("\n".join([f"serial = {self.serial}", f'activation_date = "{at(start)}"',
+        template.write_text("\n".join([f"serial = 0x{hex_of(self.serial)}", f'activation_date = "{at(start)}"',
                                        f'expiration_date = "{at(start + days)}"', *lines]) + "\n")
         arguments = ["--no-text", "--load-privkey", self.key(name, kind, bits), "--template", str(template), "--hash", digest,
                      "--outfile", self.path(f"{name}.pem")]
@@ -70,7 +70,7 @@ class Pki:
         at = lambda n: (now + datetime.timedelta(days=n)).strftime("%Y-%m-%d %H:%M:%S+00:00")
         self.serial += 1
         template = self.folder / f"{name}.crl.cfg"
-        template.write_text(f'crl_number = {self.serial}\ncrl_this_update_date = "{at(start - 0.01)}"\n'
+        template.write_text(f'crl_number = {self.serial % 2 ** 62}\ncrl_this_update_date = "{at(start - 0.01)}"\n'
                             f'crl_next_update_date = "{at(start + days)}"\n')
         arguments = []
         if revoked:
@@ -80,6 +80,11 @@ class Pki:
         self.run("--generate-crl", "--load-ca-certificate", self.path(f"{issuer}.pem"), "--load-ca-privkey",
                  self.path(f"{issuer}.key"), "--template", str(template), "--outfile", self.path(f"{name}.crl"), *arguments)
         return self.path(f"{name}.crl")
+
+
+def hex_of(serial):
+    digits = f"{serial:X}"
+    return digits if len(digits) % 2 == 0 else "0" + digits
 
 
 def first_of(pem):

@@ -195,15 +195,21 @@ class Resumption(PkiCase):
         self.assertNotIn("Early data was accepted",
                          s_client(server.port, server.ca, "-tls1_3", "-sess_in", session, "-early_data", str(early)))
 
-    def test_TLS_07_renegotiation_is_refused(self):
+    def test_TLS_07_renegotiation_is_refused_with_its_alert_on_both_transports(self):
         server = self.serve()
-        process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_2", "-CAfile", server.ca,
-                                    "-servername", "localhost"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        time.sleep(0.5 * SLOWER)
-        process.stdin.write(b"R\n")
-        process.stdin.flush()
-        time.sleep(0.5 * SLOWER)
-        said = process.communicate(timeout=60)[0].decode(errors="replace")
-        self.assertIn("RENEGOTIATING", said)
-        self.assertNotIn("verify return", said.split("RENEGOTIATING")[1])
-        self.assertIn("closed", said.split("RENEGOTIATING")[1])
+        for alpn in ("http/1.1", "h2"):
+            process = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_2", "-CAfile", server.ca,
+                                        "-servername", "localhost", "-alpn", alpn, "-msg"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.STDOUT)
+            said = b""
+            while b"Verify return code" not in said:  # then it has shaken hands
+                said += process.stdout.readline()
+            process.stdin.write(b"R\n")
+            process.stdin.flush()
+            said = process.stdout.read().decode(errors="replace")  # to its end: the server ends the connection
+            process.stdin.close()
+            self.assertEqual(process.wait(60), 1)
+            process.stdout.close()
+            self.assertIn("RENEGOTIATING", said)
+            self.assertIn("no_renegotiation", said)
+            self.assertNotIn("ServerHello", said)

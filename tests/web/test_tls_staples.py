@@ -8,7 +8,7 @@ import threading
 import time
 
 from gantry import SLOWER, Server
-from pki import Pki
+from pki import Pki, hex_of
 from test_tls import PkiCase, s_client
 
 
@@ -25,8 +25,8 @@ class Responder:
         self.case, self.port = case, port
         pki = case.pki
         index = pki.folder / f"index-{port}"
-        index.write_text("".join(f"V\t400101000000Z\t\t{pki.serials[n]:04X}\tunknown\t/CN={n}\n" for n in good) +
-                         "".join(f"R\t400101000000Z\t250101000000Z\t{pki.serials[n]:04X}\tunknown\t/CN={n}\n" for n in revoked))
+        index.write_text("".join(f"V\t400101000000Z\t\t{hex_of(pki.serials[n])}\tunknown\t/CN={n}\n" for n in good) +
+                         "".join(f"R\t400101000000Z\t250101000000Z\t{hex_of(pki.serials[n])}\tunknown\t/CN={n}\n" for n in revoked))
         self.process = subprocess.Popen(
             ["openssl", "ocsp", "-index", str(index), "-port", str(port), "-rsigner", pki.path(signer + ".pem"), "-rkey",
              pki.path(signer + ".key"), "-CA", pki.path(ca + ".pem"), "-nmin", str(minutes), "-ignore_err"],
@@ -143,7 +143,7 @@ class Staples(PkiCase):
         """A response in a file, made without a responder."""
         pki = self.pki
         index = pki.folder / "index-file"
-        index.write_text(f"{'R' if revoked else 'V'}\t400101000000Z\t{'250101000000Z' if revoked else ''}\t{pki.serials[name]:04X}\tunknown\t/CN={name}\n")
+        index.write_text(f"{'R' if revoked else 'V'}\t400101000000Z\t{'250101000000Z' if revoked else ''}\t{hex_of(pki.serials[name])}\tunknown\t/CN={name}\n")
         out = target or pki.path(name + ".response")
         subprocess.run(["openssl", "ocsp", "-index", str(index), "-rsigner", pki.path(signer + ".pem"), "-rkey", pki.path(signer + ".key"),
                         "-CA", pki.path("root.pem"), "-issuer", pki.path("root.pem"), "-cert", pki.path(name + ".pem"), "-nmin", str(minutes),
