@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "config/settings.h"
 #include "tests/support/expect.h"
+#include "tests/support/source_file.h"
 
 /* Loads from the text of a file (or NULL) and up to two arguments. */
 static struct settings *load(const char *text, const char *first, const char *second, struct error *err)
@@ -194,21 +195,13 @@ TEST(what_is_printed_can_be_loaded)
     free(text);
 }
 
-/* Found from this file's own path, as the compiler saw it: absolute, or from the folder that was built in; or
- * from the checkout, where the tests are started. */
 TEST(the_shipped_file_is_current)
 {
-    char path[4096], *text = NULL, *shipped = NULL;
+    char path[SOURCE_FILE_ROOM], *text = NULL, *shipped = NULL;
     size_t size = 0, shipped_size = 0;
     struct error err = { 0 };
 
-    snprintf(path, sizeof path, "%s", __FILE__);
-    char *below = strstr(path, "tests/unit/config/");
-    if (!below)
-        SKIP("the sources are elsewhere");
-    snprintf(below, sizeof path - (size_t)(below - path), "config/gantry.ini");
-    if (access(path, R_OK) != 0)
-        snprintf(path, sizeof path, "config/gantry.ini");
+    source_file("config/gantry.ini", path);
     FILE *to = open_memstream(&text, &size);
     settings_print(to);
     fclose(to);

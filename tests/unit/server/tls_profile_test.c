@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "server/tls_profile.h"
 #include "tests/support/expect.h"
+#include "tests/support/source_file.h"
 
 /* The names of IANA with the versions in which they are spoken, in order. */
 static void list_suites(gnutls_priority_t priorities, char *into, size_t size)
@@ -70,15 +71,11 @@ static bool has_word(const char *text, const char *word)
 
 static char *read_document(void)
 {
-    char path[4096], *text = NULL;
+    char path[SOURCE_FILE_ROOM], *text = NULL;
     size_t size = 0;
     struct error err = { 0 };
 
-    snprintf(path, sizeof path, "%s", __FILE__);
-    char *below = strstr(path, "tests/unit/server/");
-    if (!below)
-        return NULL;
-    snprintf(below, sizeof path - (size_t)(below - path), "docs/tls.md");
+    source_file("docs/tls.md", path);
     return file_read_all(path, 1 << 20, &text, &size, &err) ? text : NULL;
 }
 
