@@ -554,6 +554,9 @@ static bool receive(struct exchange *exchange)
     if (request->content_length != BODY_SIZE_UNKNOWN && request->content_length > ceiling)
         return error_tell(&exchange->error, FAULT_TOO_LARGE, "A request body may have %" PRIu64 " bytes.",
                           ceiling);
+    /* Bodies under way are slowed while workers are behind; one that has not begun is asked to come later. */
+    if (!worker_pool_has_room(exchange->dispatcher->pool, &exchange->error))
+        return false;
     if (!exchange->route->receive(&exchange->view->service, request, &request->body, &exchange->error))
         return false;
     assert(request->body);

@@ -133,17 +133,30 @@ static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *
         pthread_cond_signal(&pool->work);
 }
 
+/* Lock held. */
+static bool has_room(const struct worker_pool *pool, struct error *err)
+{
+    if (!pool->stopping && pool->queued < pool->longest_queue)
+        return true;
+    return error_set(err, FAULT_BUSY, pool->stopping ? "workers: stopping" : "worker_queue: full");
+}
+
 bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job, struct error *err)
 {
     pthread_mutex_lock(&pool->lock);
-    if (pool->stopping || pool->queued >= pool->longest_queue) {
-        const bool stopping = pool->stopping;
-        pthread_mutex_unlock(&pool->lock);
-        return error_set(err, FAULT_BUSY, stopping ? "workers: stopping" : "worker_queue: full");
-    }
-    enqueue(pool, urgency, job);
+    const bool taken = has_room(pool, err);
+    if (taken)
+        enqueue(pool, urgency, job);
     pthread_mutex_unlock(&pool->lock);
-    return true;
+    return taken;
+}
+
+bool worker_pool_has_room(struct worker_pool *pool, struct error *err)
+{
+    pthread_mutex_lock(&pool->lock);
+    const bool room = has_room(pool, err);
+    pthread_mutex_unlock(&pool->lock);
+    return room;
 }
 
 void worker_pool_continue(struct worker_pool *pool, enum urgency urgency, struct job *job)

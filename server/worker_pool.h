@@ -24,6 +24,8 @@ MUST_USE bool worker_pool_start(unsigned workers, unsigned longest_queue, struct
 /* New work. BUSY at once: the queue is full, or the pool is stopping. Any thread. */
 MUST_USE bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job,
                                  struct error *err);
+/* Would new work be taken now? BUSY as above: for whoever is about to admit what will need workers later. */
+MUST_USE bool worker_pool_has_room(struct worker_pool *pool, struct error *err);
 /* The next piece of work that was admitted before: not refused, so that what has begun can end. There is one
  * job in each exchange, so these are bounded by the connections. Any thread. */
 void worker_pool_continue(struct worker_pool *pool, enum urgency urgency, struct job *job);

@@ -163,6 +163,7 @@ TEST(HTP_15_a_full_queue_refuses_at_once_but_not_what_was_admitted)
     wait_inside(scene, 1);
     for (size_t i = 0; i < COUNT_OF(queued); i++) {
         gate(&queued[i], scene);
+        EXPECT(worker_pool_has_room(pool, &err), "%s", err.detail);
         EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &queued[i].job, &err), "%s", err.detail);
     }
     gate(&refused, scene);
