@@ -148,6 +148,8 @@ void problem_response(const struct request *request, const struct error *err, st
     if (form == FORM_HTML)
         response_header(response, request->arena, "Content-Security-Policy", "default-src 'none'");
     response_header(response, request->arena, "Cache-Control", "no-store");
+    if (info->http_status == 415 && request_header(request, "content-encoding").data) /* RFC 9110 15.5.16 */
+        response_header(response, request->arena, "Accept-Encoding", "%s", content_codings);
     if (info->http_status == 503)
         response_header(response, request->arena, "Retry-After", "%d", RETRY_AFTER_S);
 }
