@@ -23,6 +23,7 @@
 #include "handlers/handler.h"
 #include "http/compress.h"
 #include "server/access_log.h"
+#include "server/clients.h"
 #include "server/authorize.h"
 #include "server/client_hello.h"
 #include "server/dispatcher.h"
@@ -61,6 +62,7 @@ struct app {
     struct transport_h2 *h2; /* NULL: not offered */
     struct plain_http *plain;
     struct listener *listener;
+    struct clients *clients;
 };
 
 /* ── settings, as the rooms want them ── */
@@ -126,6 +128,16 @@ static bool build_process(struct app *app, struct error *err)
     return true;
 }
 
+static bool build_clients(struct app *app, struct error *err)
+{
+    return clients_open((unsigned)app->started->connections_per_address, &app->clients, err);
+}
+
+static void drop_clients(struct app *app)
+{
+    clients_close(app->clients);
+}
+
 static bool build_port(struct app *app, struct error *err)
 {
     const struct listener_options options = {
@@ -133,6 +145,7 @@ static bool build_port(struct app *app, struct error *err)
         .connections = (unsigned)app->started->connections,
         .peek_connections = (unsigned)app->started->peek_connections,
         .peek_timeout_ms = (unsigned)app->started->peek_timeout,
+        .clients = app->clients,
     };
 
     return listener_open(&options, &app->listener, err);
@@ -331,6 +344,8 @@ static bool build_mhd(struct app *app, struct error *err)
         .dispatcher = app->dispatcher,
         .io_threads = count_io_threads(app),
         .idle_timeout_ms = (unsigned)app->started->idle_timeout,
+        .head_timeout_ms = (unsigned)app->started->header_timeout,
+        .pace = { app->started->least_rate, (unsigned)app->started->pace_period },
         .connections = (unsigned)app->started->connections,
         .tls = tls_upkeep_context(app->tls),
         .farewell = app->farewell,
@@ -365,9 +380,9 @@ static void drop_exchanges(struct app *app)
 }
 
 static bool take_mhd(void *transport, int fd, const struct sockaddr *address, socklen_t size,
-                     struct error *err)
+                     struct seat *seat, struct error *err)
 {
-    return transport_mhd_add(transport, fd, address, size, err);
+    return transport_mhd_add(transport, fd, address, size, seat, err);
 }
 
 static unsigned count_mhd(void *transport)
@@ -376,9 +391,10 @@ static unsigned count_mhd(void *transport)
 }
 
 static bool take_h2(void *transport, int fd, const struct sockaddr *address, socklen_t size,
-                    struct error *err)
+                    struct seat *seat, struct error *err)
 {
-    return transport_h2_add(transport, fd, address, size, err);
+    (void)address, (void)size;
+    return transport_h2_add(transport, fd, seat, err);
 }
 
 static unsigned count_h2(void *transport)
@@ -417,6 +433,7 @@ static const struct stage {
     void (*drop)(struct app *app); /* NULL: nothing to drop */
 } stages[] = {
     { "preparing the process", build_process, NULL },
+    { "counting clients", build_clients, drop_clients },
     { "taking the port", build_port, close_listener },
     { "starting DCMTK", build_bridge, NULL },
     { "opening the access log", build_access_log, drop_access_log },

@@ -143,6 +143,7 @@ struct exchange *exchange_new(struct exchanges *all, const struct transport_kind
     exchange->peer = NULL;
     exchange->carrier = carrier;
     exchange->carrier_state = 0;
+    exchange->job.seat = exchange->pump.job.seat = NULL;
     atomic_init(&exchange->holders, 1);
     atomic_init(&exchange->gone, false);
     exchange->begun = exchange->shaped = exchange->answered = exchange->body_wanted = exchange->close =
@@ -151,6 +152,11 @@ struct exchange *exchange_new(struct exchanges *all, const struct transport_kind
     exchange->body_bytes = 0;
     exchange->next_free = NULL;
     return exchange;
+}
+
+void exchange_sit(struct exchange *exchange, struct seat *seat)
+{
+    exchange->job.seat = exchange->pump.job.seat = seat;
 }
 
 void exchange_ref(struct exchange *exchange)

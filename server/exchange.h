@@ -79,6 +79,9 @@ void exchanges_done(struct exchanges *all); /* when none is active */
 
 /* A fresh or recycled one, held once. Any thread. */
 struct exchange *exchange_new(struct exchanges *all, const struct transport_kind *transport, void *carrier);
+/* Whose turn its jobs take; before dispatcher_begin. The seat is the connection's, which holds it until after
+ * dispatcher_finish. */
+void exchange_sit(struct exchange *exchange, struct seat *seat);
 void exchange_ref(struct exchange *exchange);
 /* The last one writes the access line and recycles it. Any thread. */
 void exchange_unref(struct exchange *exchange);

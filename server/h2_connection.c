@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "server/clients.h"
 #include "server/h2_loop.h"
 #include "server/h2_session.h"
 
@@ -44,7 +45,7 @@ bool h2_allowance_take(struct h2_allowance *allowance, unsigned a_minute, double
 }
 
 struct h2_connection *h2_connection_new(struct h2_loop *loop, int fd, gnutls_session_t gnutls,
-                                        struct tls_session *tls)
+                                        struct tls_session *tls, struct seat *seat)
 {
     struct h2_connection *connection = calloc(1, sizeof *connection);
 
@@ -54,6 +55,7 @@ struct h2_connection *h2_connection_new(struct h2_loop *loop, int fd, gnutls_ses
     connection->fd = fd;
     connection->gnutls = gnutls;
     connection->tls = tls;
+    connection->seat = seat;
     /* An edge tells of what comes from now on; the ClientHello is there already. */
     connection->readable = connection->writable = true;
     return connection;
@@ -63,6 +65,7 @@ void h2_connection_free(struct h2_connection *connection)
 {
     assert(!connection->streams && connection->fd < 0);
     tls_session_done(connection->tls);
+    clients_leave(connection->seat);
     free(connection);
 }
 

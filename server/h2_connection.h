@@ -17,6 +17,7 @@
 #include "server/tls_context.h"
 
 struct h2_loop;
+struct seat;
 
 enum h2_phase { H2_HANDSHAKE, H2_OPEN, H2_LINGERING, H2_CLOSED };
 
@@ -34,6 +35,7 @@ struct h2_connection {
     enum h2_phase phase;
     gnutls_session_t gnutls;
     struct tls_session *tls;
+    struct seat *seat;
     nghttp2_session *session;
     struct h2_stream *streams;
     unsigned stream_count;                 /* those included that are GONE */
@@ -61,9 +63,9 @@ struct h2_connection {
     uint64_t forgot_ms; /* when one fell out of the list, 0: never */
 };
 
-/* `fd` and `gnutls` become its own; not yet the loop's. Any thread. */
+/* `fd`, `gnutls`, `tls` and `seat` become its own; not yet the loop's. Any thread. */
 struct h2_connection *h2_connection_new(struct h2_loop *loop, int fd, gnutls_session_t gnutls,
-                                        struct tls_session *tls);
+                                        struct tls_session *tls, struct seat *seat);
 /* Reads, works, writes, within bounds. False: it is no more. */
 MUST_USE bool h2_connection_turn(struct h2_connection *connection);
 /* Deadlines; to be called now and then, followed by a turn when it returns true. */

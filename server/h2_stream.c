@@ -66,6 +66,7 @@ struct h2_stream *h2_stream_new(struct h2_connection *connection, int32_t id)
     stream->connection = connection;
     stream->id = id;
     stream->exchange = dispatcher_exchange(connection->loop->options.dispatcher, &h2_stream_kind, stream);
+    exchange_sit(stream->exchange, connection->seat);
     stream->exchange->peer = connection->tls ? tls_session_peer(connection->tls) : NULL;
     pace_restart(&stream->pace, 0, connection->loop->now_ms);
     stream->next = connection->streams;

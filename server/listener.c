@@ -33,6 +33,7 @@
 #include "base/log.h"
 #include "base/number.h"
 #include "server/client_hello.h"
+#include "server/clients.h"
 
 enum {
     GATES_MOST = 4,
@@ -55,6 +56,7 @@ enum { EVENT_WAKE = 0, EVENT_LISTENING = 1, EVENT_PEEKED = 2 };
 
 struct peeked {
     int fd;
+    struct seat *seat;
     uint32_t turn;
     uint64_t since_ms;
     struct peeked *older, *newer; /* `newer` also links the free ones */
@@ -66,6 +68,7 @@ struct listener {
     struct listener_gate gates[GATES_MOST];
     unsigned gate_count;
     unsigned connections;
+    struct clients *clients;
     atomic_uint peek_timeout_ms, least_version;
 
     int sockets[LISTENER_ADDRESSES_MOST];
@@ -260,6 +263,7 @@ static void turn_away(struct listener *listener, struct peeked *peeked)
 {
     const int fd = peeked->fd;
 
+    clients_leave(peeked->seat);
     forget(listener, peeked);
     file_close(fd); /* the epoll set forgets it too */
 }
@@ -281,6 +285,7 @@ static void refuse(struct listener *listener, struct peeked *peeked, struct byte
 {
     const int fd = peeked->fd;
 
+    clients_leave(peeked->seat);
     forget(listener, peeked);
     if (answer.size > 0) {
         const ssize_t sent = send(fd, answer.data, answer.size, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -323,12 +328,13 @@ static void hand_over(struct listener *listener, struct peeked *peeked, const st
     const struct sockaddr_storage address = peeked->address;
     const socklen_t size = peeked->address_size;
     const int fd = peeked->fd;
+    struct seat *seat = peeked->seat;
     struct error err = { 0 };
 
     forget(listener, peeked);
     epoll_ctl(listener->epoll, EPOLL_CTL_DEL, fd, NULL);
     setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-    if (!gate->take(gate->transport, fd, (const struct sockaddr *)&address, size, &err))
+    if (!gate->take(gate->transport, fd, (const struct sockaddr *)&address, size, seat, &err))
         complain(listener, err.detail);
 }
 
@@ -423,7 +429,7 @@ static void set_keepalive(int fd)
 }
 
 static void begin_peeking(struct listener *listener, int fd, const struct sockaddr_storage *address,
-                          socklen_t size)
+                          socklen_t size, struct seat *seat)
 {
     if (!listener->free) {
         complain(listener, "too many connections that say nothing (peek_connections)");
@@ -432,6 +438,7 @@ static void begin_peeking(struct listener *listener, int fd, const struct sockad
     struct peeked *peeked = listener->free;
     listener->free = peeked->newer;
     peeked->fd = fd;
+    peeked->seat = seat;
     peeked->since_ms = clock_monotonic_ms();
     peeked->address = *address;
     peeked->address_size = size;
@@ -450,6 +457,22 @@ static void begin_peeking(struct listener *listener, int fd, const struct sockad
         turn_away(listener, peeked);
 }
 
+static void let_in(struct listener *listener, int fd, const struct sockaddr_storage *address, socklen_t size)
+{
+    if (count_connections(listener) >= listener->connections) {
+        file_close(fd);
+        complain(listener, "too many connections (connections)");
+        return;
+    }
+    struct seat *seat = clients_enter(listener->clients, (const struct sockaddr *)address, size);
+    if (!seat) {
+        file_close(fd);
+        complain(listener, "too many connections of one address (connections_per_address)");
+        return;
+    }
+    begin_peeking(listener, fd, address, size, seat);
+}
+
 static void accept_some(struct listener *listener, int socket)
 {
     for (unsigned i = 0; i < ACCEPTS_AT_ONCE; i++) {
@@ -458,12 +481,7 @@ static void accept_some(struct listener *listener, int socket)
         const int fd = accept4(socket, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
-            if (count_connections(listener) >= listener->connections) {
-                file_close(fd);
-                complain(listener, "too many connections (connections)");
-            } else {
-                begin_peeking(listener, fd, &address, size);
-            }
+            let_in(listener, fd, &address, size);
             continue;
         }
         switch (errno) {
@@ -582,6 +600,7 @@ bool listener_open(const struct listener_options *options, struct listener **ret
         return error_set(err, FAULT_BUSY, "no memory for the listener");
     listener->epoll = listener->wake = -1;
     listener->connections = options->connections;
+    listener->clients = options->clients;
     atomic_init(&listener->peek_timeout_ms, options->peek_timeout_ms);
     atomic_init(&listener->least_version, VERSION_TLS_1_2);
 

@@ -19,12 +19,17 @@
 #include "base/attributes.h"
 #include "base/error.h"
 
+struct clients;
+struct seat;
+
 /* A way in: what the listener knows of a transport. */
 struct listener_gate {
     const char *alpn; /* "http/1.1" */
     void *transport;
-    /* Takes `fd` over in any case, also on failure. */
-    bool (*take)(void *transport, int fd, const struct sockaddr *address, socklen_t size, struct error *err);
+    /* Takes `fd` and `seat` over in any case, also on failure: clients_leave when the connection is closed.
+     */
+    bool (*take)(void *transport, int fd, const struct sockaddr *address, socklen_t size, struct seat *seat,
+                 struct error *err);
     unsigned (*connections)(void *transport); /* open now */
 };
 
@@ -33,6 +38,7 @@ struct listener_options {
     unsigned connections;      /* over all gates, and those being peeked at */
     unsigned peek_connections; /* at most; never more than `connections` */
     unsigned peek_timeout_ms;
+    struct clients *clients; /* outlives the listener and what it hands over */
 };
 
 enum { LISTENER_ADDRESSES_MOST = 16 };

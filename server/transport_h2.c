@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "server/clients.h"
 #include "server/h2_connection.h"
 #include "server/h2_loop.h"
 #include "server/h2_session.h"
@@ -59,22 +60,22 @@ bool transport_h2_start(const struct transport_h2_options *options, struct trans
     return true;
 }
 
-bool transport_h2_add(struct transport_h2 *transport, int fd, const struct sockaddr *address, socklen_t size,
-                      struct error *err)
+bool transport_h2_add(struct transport_h2 *transport, int fd, struct seat *seat, struct error *err)
 {
     static const char *const protocols[] = { "h2" };
     static const int not_sent = NOT_SENT_BYTES;
     gnutls_session_t gnutls;
 
-    (void)address, (void)size;
     if (gnutls_init(&gnutls, GNUTLS_SERVER | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL) != 0) {
         file_close(fd);
+        clients_leave(seat);
         return error_set(err, FAULT_BUSY, "no memory for a connection");
     }
     struct tls_session *tls = tls_session_ready(transport->tls, gnutls, protocols, 1);
     if (!tls) {
         gnutls_deinit(gnutls);
         file_close(fd);
+        clients_leave(seat);
         return error_set(err, FAULT_BUSY, "no memory for a connection");
     }
     gnutls_transport_set_int(gnutls, fd);
@@ -83,7 +84,7 @@ bool transport_h2_add(struct transport_h2 *transport, int fd, const struct socka
         &transport
              ->loops[atomic_fetch_add_explicit(&transport->turn, 1, memory_order_relaxed) % transport->count];
     atomic_fetch_add_explicit(&transport->open, 1, memory_order_relaxed);
-    h2_loop_add(loop, h2_connection_new(loop, fd, gnutls, tls));
+    h2_loop_add(loop, h2_connection_new(loop, fd, gnutls, tls, seat));
     return true;
 }
 

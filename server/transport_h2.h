@@ -14,14 +14,13 @@
 #ifndef GANTRY_SERVER_TRANSPORT_H2_H
 #define GANTRY_SERVER_TRANSPORT_H2_H
 
-#include <sys/socket.h>
-
 #include "base/attributes.h"
 #include "base/error.h"
 #include "server/h2_head.h"
 #include "server/pace.h"
 
 struct dispatcher;
+struct seat;
 struct tls_context;
 struct transport_h2;
 
@@ -43,9 +42,8 @@ struct transport_h2_options {
 
 MUST_USE bool transport_h2_start(const struct transport_h2_options *options, struct transport_h2 **ret,
                                  struct error *err);
-/* Takes `fd` over in any case: on failure it is closed. Any thread. */
-MUST_USE bool transport_h2_add(struct transport_h2 *transport, int fd, const struct sockaddr *address,
-                               socklen_t size, struct error *err);
+/* Takes `fd` and `seat` over in any case: on failure the one is closed, the other left. Any thread. */
+MUST_USE bool transport_h2_add(struct transport_h2 *transport, int fd, struct seat *seat, struct error *err);
 unsigned transport_h2_connections(struct transport_h2 *transport); /* open now; any thread */
 /* Tells clients to open no more streams here (GOAWAY); what they have under way goes on. Before
  * dispatcher_drain. */

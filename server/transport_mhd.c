@@ -19,6 +19,7 @@
 #include <assert.h>
 #include <gnutls/abstract.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,9 @@
 #include "server/record_guard.h"
 #include "server/record_send.h"
 #include "server/farewell.h"
+#include "server/clients.h"
 #include "server/tls_context.h"
+#include "server/watch.h"
 
 enum {
     CONNECTION_MEMORY_BYTES = 32 * 1024, /* more costs on each request */
@@ -47,10 +50,17 @@ struct transport_mhd {
     struct tls_context *tls;
     struct farewell *farewell;
     struct framing_limits limits;
+    struct watch *watch;
+    pthread_mutex_t lock;
+    struct connection *arriving; /* lock */
 };
 
 /* The library keeps a pointer to it as the socket's context. */
 struct connection {
+    int fd;
+    struct seat *seat;
+    struct watched watched;
+    struct connection *next;    /* of those that are arriving */
     struct tls_session *tls;    /* NULL without TLS */
     struct record_guard *guard; /* NULL without TLS */
     uint64_t requests;          /* begun so far */
@@ -66,8 +76,18 @@ static struct connection *connection_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
+/* Whose turn it is from now on; see watch.h. */
+static void set_turn(struct MHD_Connection *connection, enum watch_turn turn)
+{
+    struct connection *own = connection_of(connection);
+
+    if (own)
+        watch_set(&own->watched, turn);
+}
+
 static void pause_connection(struct exchange *exchange)
 {
+    set_turn(exchange->carrier, WATCH_SERVER);
     MHD_suspend_connection(exchange->carrier);
 }
 
@@ -100,6 +120,7 @@ static void *begin_request(void *context, const char *target, struct MHD_Connect
     struct exchange *exchange = dispatcher_exchange(transport->dispatcher, &transport_mhd_kind, connection);
 
     exchange->request.target = arena_copy(&exchange->arena, bytes_of_text(target));
+    set_turn(connection, WATCH_HEAD);
     return exchange;
 }
 
@@ -144,6 +165,7 @@ static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *c
     request->method = method_parse(bytes_of_text(method));
     own->requests++;
     exchange->peer = peer_of(connection);
+    exchange_sit(exchange, own->seat);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_field, exchange);
     if ((own->guard && !record_guard_check(own->guard, own->requests, &exchange->error)) ||
         !framing_check(bytes_of_text(version), &request->headers, &request->content_length,
@@ -165,6 +187,7 @@ static ssize_t read_body(void *context, uint64_t position, char *into, size_t ca
     (void)position;
     switch (body_pump_out(&exchange->pump, into, capacity, &size)) {
     case PUMP_BYTES:
+        set_turn(exchange->carrier, WATCH_ANSWER);
         return (ssize_t)size;
     case PUMP_LATER:
         return 0;
@@ -251,6 +274,7 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct MHD_Connect
     const enum MHD_Result queued =
         MHD_queue_response(connection, (unsigned)exchange->response.status, response);
     MHD_destroy_response(response);
+    set_turn(connection, WATCH_ANSWER);
     return queued;
 }
 
@@ -279,6 +303,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         if (!exchange->begun && begin(exchange, connection, method, version) == DISPATCH_LATER)
             return MHD_YES; /* the first call will be repeated */
         exchange->carrier_state = LATER_CALL;
+        set_turn(connection, WATCH_BODY);
         /* Nothing but the message's end is still to come: an answer now would cost the connection. */
         if (exchange->request.content_length == 0 || !exchange->answered)
             return MHD_YES;
@@ -287,6 +312,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
         switch (body_pump_in(&exchange->pump, bytes_of(upload, *upload_size))) {
         case PUMP_BYTES:
             *upload_size = 0;
+            set_turn(connection, WATCH_BODY);
             return MHD_YES;
         case PUMP_LATER:
             return MHD_YES;
@@ -310,6 +336,7 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
     *of_request = NULL;
     if (!exchange)
         return;
+    set_turn(connection, WATCH_IDLE);
     if (own && how == MHD_REQUEST_TERMINATED_COMPLETED_OK && exchange->carrier_state == ANSWERED_EARLY) {
         own->linger = true;
         own->waits = request_header(&exchange->request, "expect").data != NULL;
@@ -336,10 +363,35 @@ static void close_connection(struct transport_mhd *transport, struct MHD_Connect
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
+    watch_remove(transport->watch, &own->watched); /* its socket is closed next */
     if (info && transport->farewell && wants_to_linger(own, info->connect_fd))
         farewell_take(transport->farewell, info->connect_fd);
     tls_session_done(own->tls);
     record_guard_free(own->guard);
+    clients_leave(own->seat);
+    free(own);
+}
+
+/* The library passes nothing of ours on from transport_mhd_add to here but the socket's number. */
+static struct connection *take_arriving(struct transport_mhd *transport, int fd)
+{
+    pthread_mutex_lock(&transport->lock);
+    struct connection **at = &transport->arriving;
+    while (*at && (*at)->fd != fd)
+        at = &(*at)->next;
+    struct connection *own = *at;
+    if (own)
+        *at = own->next;
+    pthread_mutex_unlock(&transport->lock);
+    return own;
+}
+
+static void forget_arriving(struct transport_mhd *transport, int fd)
+{
+    struct connection *own = take_arriving(transport, fd);
+
+    if (own)
+        clients_leave(own->seat);
     free(own);
 }
 
@@ -354,10 +406,12 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
         *of_connection = NULL;
         return;
     }
-    struct connection *own = calloc(1, sizeof *own);
-    if (!own)
-        abort();
+    const union MHD_ConnectionInfo *socket =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct connection *own = take_arriving(transport, socket->connect_fd);
+    assert(own);
     *of_connection = own;
+    watch_add(transport->watch, &own->watched, own->fd);
     if (!transport->tls)
         return;
     const union MHD_ConnectionInfo *info =
@@ -446,8 +500,18 @@ bool transport_mhd_start(const struct transport_mhd_options *options, struct tra
     transport->tls = options->tls;
     transport->farewell = options->farewell;
     transport->limits = options->limits;
+    const struct watch_limits watch = { .head_timeout_ms = options->head_timeout_ms,
+                                        .idle_timeout_ms = options->idle_timeout_ms,
+                                        .pace = options->pace };
+    if (!watch_open(&watch, &transport->watch, err)) {
+        free(transport);
+        return false;
+    }
+    pthread_mutex_init(&transport->lock, NULL);
     transport->daemon = start_daemon(transport, options);
     if (!transport->daemon) {
+        watch_close(transport->watch);
+        pthread_mutex_destroy(&transport->lock);
         free(transport);
         return error_set(err, FAULT_INTERNAL,
                          "libmicrohttpd did not start with %u threads and %u connections",
@@ -458,11 +522,25 @@ bool transport_mhd_start(const struct transport_mhd_options *options, struct tra
 }
 
 bool transport_mhd_add(struct transport_mhd *transport, int fd, const struct sockaddr *address,
-                       socklen_t size, struct error *err)
+                       socklen_t size, struct seat *seat, struct error *err)
 {
+    struct connection *own = calloc(1, sizeof *own);
+
+    if (!own)
+        abort();
+    /* Should the library have dropped an earlier one with this number without a word. */
+    forget_arriving(transport, fd);
+    own->fd = fd;
+    own->seat = seat;
+    pthread_mutex_lock(&transport->lock);
+    own->next = transport->arriving;
+    transport->arriving = own;
+    pthread_mutex_unlock(&transport->lock);
     /* It closes the socket when it fails. */
-    if (MHD_add_connection(transport->daemon, fd, address, size) != MHD_YES)
+    if (MHD_add_connection(transport->daemon, fd, address, size) != MHD_YES) {
+        forget_arriving(transport, fd);
         return error_set(err, FAULT_BUSY, "connections: no room for one more");
+    }
     return true;
 }
 
@@ -479,5 +557,9 @@ void transport_mhd_stop(struct transport_mhd *transport)
     if (!transport)
         return;
     MHD_stop_daemon(transport->daemon);
+    while (transport->arriving)
+        forget_arriving(transport, transport->arriving->fd);
+    watch_close(transport->watch);
+    pthread_mutex_destroy(&transport->lock);
     free(transport);
 }

@@ -12,9 +12,11 @@
 #include "base/attributes.h"
 #include "base/error.h"
 #include "server/framing_machine.h"
+#include "server/pace.h"
 
 struct dispatcher;
 struct farewell;
+struct seat;
 struct tls_context;
 struct transport_mhd;
 
@@ -23,6 +25,8 @@ struct transport_mhd_options {
     unsigned io_threads;
     struct framing_limits limits; /* of a request's head; without TLS the library has its own */
     unsigned idle_timeout_ms;     /* rounded up to seconds */
+    unsigned head_timeout_ms;     /* for the handshake, and for each header section */
+    struct pace_limits pace;      /* of bodies, in both directions */
     unsigned connections;         /* open at once, over all threads */
     struct tls_context *tls;      /* outlives the transport; NULL: plain HTTP, for measuring only */
     struct farewell *farewell;    /* outlives it too; NULL: refused bodies end in a reset */
@@ -30,9 +34,9 @@ struct transport_mhd_options {
 
 MUST_USE bool transport_mhd_start(const struct transport_mhd_options *options, struct transport_mhd **ret,
                                   struct error *err);
-/* Takes `fd` over in any case: on failure it is closed. Any thread. */
+/* Takes `fd` and `seat` over in any case: on failure the one is closed, the other left. Any thread. */
 MUST_USE bool transport_mhd_add(struct transport_mhd *transport, int fd, const struct sockaddr *address,
-                                socklen_t size, struct error *err);
+                                socklen_t size, struct seat *seat, struct error *err);
 unsigned transport_mhd_connections(struct transport_mhd *transport); /* open now */
 /* After dispatcher_abort. Closes what is open, ends the threads. NULL is fine. */
 void transport_mhd_stop(struct transport_mhd *transport);

@@ -3,13 +3,16 @@
  *
  * Two queues under one lock. A worker takes interactive work first, bulk work only while fewer than three
  * quarters of all workers are at bulk work: however many uploads there are, someone is left who answers
- * viewers.
+ * viewers. A job that an address may not have run yet stays where it is, and others go past it.
  */
 #include "server/worker_pool.h"
 
 #include <assert.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+#include "server/clients.h"
 
 /* DCMTK recurses for nested sequences; sanitizers make each frame several times larger. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -18,48 +21,49 @@ enum { STACK_BYTES = 4 * 1024 * 1024 };
 enum { STACK_BYTES = 1024 * 1024 };
 #endif
 
-struct queue {
-    struct job *first, **last;
-};
-
 struct worker_pool {
     pthread_mutex_t lock;
     pthread_cond_t work;
-    struct queue interactive, bulk; /* lock, and all below */
+    struct fair_queue queues[SEAT_QUEUES]; /* lock, and all below; by urgency */
+    struct address nobody;                 /* for jobs without a seat; they are not counted */
+    struct seat no_seat;
     unsigned queued, longest_queue;
-    unsigned idle, at_bulk, most_at_bulk;
+    unsigned idle, at_bulk, most_at_bulk, most_of_one;
     bool stopping;
     unsigned started;
     pthread_t threads[];
 };
 
-static void queue_push(struct queue *queue, struct job *job)
+/* One address leaves some workers to the others, however much it asks for. */
+static bool may_go(const struct address *address, const struct worker_pool *pool)
 {
-    job->next = NULL;
-    *queue->last = job;
-    queue->last = &job->next;
+    return address == &pool->nobody || address->at_work < pool->most_of_one;
 }
 
-static struct job *queue_pop(struct queue *queue)
+static bool may_go_interactive(const struct fair_group *group, void *pool)
 {
-    struct job *job = queue->first;
-
-    queue->first = job->next;
-    if (!queue->first)
-        queue->last = &queue->first;
-    return job;
+    return may_go((const struct address *)((const char *)(group - URGENCY_INTERACTIVE) -
+                                           offsetof(struct address, groups)),
+                  pool);
 }
 
-/* The next job that this worker may do now, or NULL; lock held. */
+static bool may_go_bulk(const struct fair_group *group, void *pool)
+{
+    return may_go(
+        (const struct address *)((const char *)(group - URGENCY_BULK) - offsetof(struct address, groups)),
+        pool);
+}
+
+/* The next job that a worker may do now, or NULL; lock held. */
 static struct job *next_job(struct worker_pool *pool, bool *ret_bulk)
 {
     *ret_bulk = false;
-    if (pool->interactive.first)
-        return queue_pop(&pool->interactive);
-    if (!pool->bulk.first || pool->at_bulk >= pool->most_at_bulk)
-        return NULL;
-    *ret_bulk = true;
-    return queue_pop(&pool->bulk);
+    struct job *job = fair_queue_pop(&pool->queues[URGENCY_INTERACTIVE], may_go_interactive, pool);
+    if (job || pool->at_bulk >= pool->most_at_bulk)
+        return job;
+    job = fair_queue_pop(&pool->queues[URGENCY_BULK], may_go_bulk, pool);
+    *ret_bulk = job != NULL;
+    return job;
 }
 
 static void *work(void *of)
@@ -71,7 +75,7 @@ static void *work(void *of)
         bool bulk;
         struct job *job = next_job(pool, &bulk);
         if (!job) {
-            /* Bulk work may be left that too many are at already: they will take it as they finish. */
+            /* Work may be left of which too many are at it already: they will take it as they finish. */
             if (pool->stopping && !pool->queued)
                 break;
             pool->idle++;
@@ -79,12 +83,21 @@ static void *work(void *of)
             pool->idle--;
             continue;
         }
+        struct seat *seat = job->seat;
         pool->queued--;
         pool->at_bulk += bulk;
+        if (seat) {
+            seat->address->at_work++;
+            seat->address->waiting--;
+        }
         pthread_mutex_unlock(&pool->lock);
         job->run(job);
         pthread_mutex_lock(&pool->lock);
         pool->at_bulk -= bulk;
+        if (seat) {
+            seat->address->at_work--;
+            seat_unref(seat); /* held since it was queued */
+        }
         if (pool->stopping && !pool->queued)
             pthread_cond_broadcast(&pool->work);
     }
@@ -100,13 +113,15 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
         return error_set(err, FAULT_BUSY, "no memory for %u workers", workers);
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->work, NULL);
-    pool->interactive.last = &pool->interactive.first;
-    pool->bulk.last = &pool->bulk.first;
+    pool->no_seat.address = &pool->nobody;
     pool->longest_queue = longest_queue;
     /* The last quarter, at least one; a single worker has to do everything. */
     pool->most_at_bulk = workers - (workers + 3) / 4;
     if (pool->most_at_bulk == 0)
         pool->most_at_bulk = 1;
+    pool->most_of_one = workers - (workers + 7) / 8;
+    if (pool->most_of_one == 0)
+        pool->most_of_one = 1;
 
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
@@ -127,7 +142,13 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
 
 static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *job)
 {
-    queue_push(urgency == URGENCY_BULK ? &pool->bulk : &pool->interactive, job);
+    struct seat *seat = job->seat ? job->seat : &pool->no_seat;
+
+    if (job->seat) {
+        seat_ref(job->seat);
+        job->seat->address->waiting++;
+    }
+    fair_queue_push(&pool->queues[urgency], &seat->address->groups[urgency], &seat->places[urgency], job);
     pool->queued++;
     if (pool->idle)
         pthread_cond_signal(&pool->work);
@@ -141,10 +162,18 @@ static bool has_room(const struct worker_pool *pool, struct error *err)
     return error_set(err, FAULT_BUSY, pool->stopping ? "workers: stopping" : "worker_queue: full");
 }
 
+/* Lock held. */
+static bool has_share(const struct worker_pool *pool, const struct job *job, struct error *err)
+{
+    if (job->seat && job->seat->address->waiting >= pool->longest_queue - pool->longest_queue / 4)
+        return error_set(err, FAULT_BUSY, "worker_queue: one address has three quarters of it");
+    return true;
+}
+
 bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job, struct error *err)
 {
     pthread_mutex_lock(&pool->lock);
-    const bool taken = has_room(pool, err);
+    const bool taken = has_room(pool, err) && has_share(pool, job, err);
     if (taken)
         enqueue(pool, urgency, job);
     pthread_mutex_unlock(&pool->lock);

@@ -1,7 +1,8 @@
 /* server/worker_pool.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * Threads that may wait. Interactive work goes first; bulk work never holds the last quarter of them.
+ * Threads that may wait. Interactive work goes first; bulk work never holds the last quarter of them. Clients
+ * take turns (fair_queue.h), and one address never holds the last eighth.
  */
 #ifndef GANTRY_SERVER_WORKER_POOL_H
 #define GANTRY_SERVER_WORKER_POOL_H
@@ -15,9 +16,12 @@ enum urgency { URGENCY_INTERACTIVE, URGENCY_BULK };
 struct job {
     void (*run)(struct job *job);
     struct job *next;
+    struct seat
+        *seat; /* of the connection for which it is; alive when the job is handed in. NULL: nobody's */
 };
 
 struct worker_pool;
+struct seat;
 
 MUST_USE bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret,
                                 struct error *err);

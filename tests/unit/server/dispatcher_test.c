@@ -358,7 +358,7 @@ static void hold(struct job *job)
 TEST(HTP_15_a_full_queue_gives_503_with_an_answer)
 {
     struct carrier gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, 0 };
-    struct held held[2] = { { { hold, NULL }, &gate }, { { hold, NULL }, &gate } };
+    struct held held[2] = { { { .run = hold }, &gate }, { { .run = hold }, &gate } };
     struct error err = { 0 };
 
     set_up_queue(1, 1, "", "*");

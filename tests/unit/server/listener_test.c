@@ -14,6 +14,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "server/clients.h"
 #include "server/listener.h"
 #include "tests/support/expect.h"
 
@@ -23,13 +24,15 @@ struct gate {
     pthread_mutex_t lock;
     pthread_cond_t more;
     int handed[64];
+    struct seat *seats[64];
     unsigned count; /* ever handed over */
     bool refuse;
 };
 static struct gate one = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 static struct gate two = { .lock = PTHREAD_MUTEX_INITIALIZER, .more = PTHREAD_COND_INITIALIZER };
 
-static bool take(void *transport, int fd, const struct sockaddr *address, socklen_t size, struct error *err)
+static bool take(void *transport, int fd, const struct sockaddr *address, socklen_t size, struct seat *seat,
+                 struct error *err)
 {
     struct gate *gate = transport;
 
@@ -37,11 +40,14 @@ static bool take(void *transport, int fd, const struct sockaddr *address, sockle
            address->sa_family);
     if (gate->refuse) {
         file_close(fd);
+        clients_leave(seat);
         return error_set(err, FAULT_BUSY, "the gate is shut");
     }
     pthread_mutex_lock(&gate->lock);
-    if (gate->count < COUNT_OF(gate->handed))
+    if (gate->count < COUNT_OF(gate->handed)) {
+        gate->seats[gate->count] = seat;
         gate->handed[gate->count++] = fd;
+    }
     pthread_cond_broadcast(&gate->more);
     pthread_mutex_unlock(&gate->lock);
     return true;
@@ -67,20 +73,34 @@ static void wait_for(struct gate *gate, unsigned count)
 
 static void empty(struct gate *gate)
 {
-    for (unsigned i = 0; i < gate->count; i++)
+    for (unsigned i = 0; i < gate->count; i++) {
         close(gate->handed[i]);
+        clients_leave(gate->seats[i]);
+    }
     gate->count = 0;
     gate->refuse = false;
 }
 
-static struct listener *begin(unsigned all, unsigned peeked, unsigned timeout_ms)
+static struct clients *clients;
+
+static struct clients *clients_of(unsigned most)
+{
+    struct error err = { 0 };
+
+    if (!clients_open(most, &clients, &err))
+        abort();
+    return clients;
+}
+
+static struct listener *begin_with(unsigned all, unsigned peeked, unsigned timeout_ms, unsigned of_one)
 {
     const struct listener_gate gates[] = { { "h2", &two, take, connections },
                                            { "http/1.1", &one, take, connections } };
     const struct listener_options options = { .addresses = "127.0.0.1:0",
                                               .connections = all,
                                               .peek_connections = peeked,
-                                              .peek_timeout_ms = timeout_ms };
+                                              .peek_timeout_ms = timeout_ms,
+                                              .clients = clients_of(of_one) };
     struct listener *listener = NULL;
     struct error err = { 0 };
 
@@ -92,11 +112,17 @@ static struct listener *begin(unsigned all, unsigned peeked, unsigned timeout_ms
     return listener;
 }
 
+static struct listener *begin(unsigned all, unsigned peeked, unsigned timeout_ms)
+{
+    return begin_with(all, peeked, timeout_ms, 1000);
+}
+
 static void end(struct listener *listener)
 {
     listener_close(listener);
     empty(&one);
     empty(&two);
+    clients_close(clients); /* asserts that everyone has left */
 }
 
 /* ── clients ── */
@@ -231,8 +257,8 @@ TEST(a_taken_port_and_a_foreign_address_are_told)
            "no port");
     EXPECT(listener_address_text(listener, 1) == NULL, "a second address");
     snprintf(taken, sizeof taken, "127.0.0.1:0,127.0.0.1:%u", listener_port(listener));
-    const struct listener_options options = { taken, 8, 8, 1000 };
-    const struct listener_options foreign = { "192.0.2.1:0", 8, 8, 1000 };
+    const struct listener_options options = { taken, 8, 8, 1000, clients };
+    const struct listener_options foreign = { "192.0.2.1:0", 8, 8, 1000, clients };
     EXPECT(!listener_open(&options, &second, &err) && strstr(err.detail, "taken by another program"), "%s",
            err.detail);
     EXPECT(!listener_open(&foreign, &second, &err) && strstr(err.detail, "no address of this machine"), "%s",
@@ -430,6 +456,35 @@ TEST(TLS_13_when_too_many_say_nothing_the_oldest_goes)
         say(fds[i], hello.data, hello.size);
     wait_for(&one, 4);
     for (unsigned i = 0; i < 6; i++)
+        close(fds[i]);
+    buffer_done(&hello);
+    end(listener);
+}
+
+TEST(HTP_15_an_address_has_only_so_many_connections_and_gets_a_place_back)
+{
+    struct listener *listener = begin_with(64, 64, 3600000, 2);
+    struct buffer hello;
+    char heard[64];
+    int fds[3];
+
+    make_hello(&hello, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        fds[i] = call(listener);
+        say(fds[i], hello.data, hello.size);
+        wait_for(&one, i + 1);
+    }
+    const int more = call(listener);
+    EXPECT(hear_all(more, heard, sizeof heard) == 0, "a third one of two");
+    close(more);
+    pthread_mutex_lock(&one.lock);
+    clients_leave(one.seats[0]);
+    one.seats[0] = NULL;
+    pthread_mutex_unlock(&one.lock);
+    fds[2] = call(listener);
+    say(fds[2], hello.data, hello.size);
+    wait_for(&one, 3);
+    for (unsigned i = 0; i < 3; i++)
         close(fds[i]);
     buffer_done(&hello);
     end(listener);

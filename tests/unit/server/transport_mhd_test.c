@@ -40,9 +40,12 @@ static void set_up(void)
     const struct dispatcher_options options = { .pool = pool, .base_path = "", .port = 443 };
     if (!dispatcher_new(&options, &choices, &dispatcher, &err))
         abort();
-    const struct transport_mhd_options transport_options = {
-        .dispatcher = dispatcher, .io_threads = 2, .idle_timeout_ms = 60000, .connections = 128
-    };
+    const struct transport_mhd_options transport_options = { .dispatcher = dispatcher,
+                                                             .io_threads = 2,
+                                                             .idle_timeout_ms = 60000,
+                                                             .head_timeout_ms = 60000,
+                                                             .pace = { 1, 60000 },
+                                                             .connections = 128 };
     if (!transport_mhd_start(&transport_options, &transport, &err)) {
         fprintf(stderr, "%s\n", err.detail);
         abort();
@@ -82,7 +85,7 @@ static int dial(void)
     pthread_mutex_unlock(&dialling);
     /* Only so that a broken server fails a test and does not hang it. */
     setsockopt(ours, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    if (!transport_mhd_add(transport, theirs, (struct sockaddr *)&address, sizeof address, &err))
+    if (!transport_mhd_add(transport, theirs, (struct sockaddr *)&address, sizeof address, NULL, &err))
         abort();
     return ours;
 }

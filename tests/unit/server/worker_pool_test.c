@@ -72,7 +72,7 @@ static void pass_gate(struct job *job)
 
 static void gate(struct gated_job *gated, struct scene *scene)
 {
-    gated->job.run = pass_gate;
+    gated->job = (struct job){ .run = pass_gate };
     gated->scene = scene;
     gated->done_as = 0;
 }
