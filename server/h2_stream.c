@@ -201,7 +201,7 @@ static void submit_answer(struct h2_stream *stream)
 ssize_t h2_stream_read(struct h2_stream *stream, uint8_t *into, size_t capacity, bool *ret_end)
 {
     struct body_pump *pump = &stream->exchange->pump;
-    const uint64_t whole = stream->exchange->response.body->size;
+    const uint64_t whole = body_pump_size(pump);
     size_t got = 0;
 
     *ret_end = false;
