@@ -24,7 +24,7 @@
 #include "server/h2_session.h"
 
 enum {
-    FRAME_HEAD_BYTES = 9,
+    FRAME_HEAD_BYTES = H2_FRAME_HEAD_BYTES,
     LEAST_ROOM_BYTES = 256, /* a DATA frame is not begun in less */
     RECORDS_A_TURN = 16,    /* each way; then the others have theirs */
     SECOND_GOAWAY_MS = 500, /* requests on their way when the first one went out have arrived by then */
@@ -125,6 +125,9 @@ static void drop_what_comes(struct h2_connection *connection)
 
 void h2_connection_condemn(struct h2_connection *connection, uint32_t error, const char *what)
 {
+    if (connection->condemned)
+        return;
+    connection->condemned = true;
     log_line(LOG_INFO, "HTTP/2: a connection is closed: %s", what);
     nghttp2_session_terminate_session(connection->session, error);
 }

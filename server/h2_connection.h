@@ -21,7 +21,7 @@ struct seat;
 
 enum h2_phase { H2_HANDSHAKE, H2_OPEN, H2_LINGERING, H2_CLOSED };
 
-enum { H2_RESETS_REMEMBERED = 64 };
+enum { H2_RESETS_REMEMBERED = 64, H2_FRAME_HEAD_BYTES = 9 };
 
 /* So many at once, and so many a minute. */
 struct h2_allowance {
@@ -45,6 +45,7 @@ struct h2_connection {
     bool readable, writable; /* as far as is known */
     bool blocked;            /* GnuTLS has a record that the socket would not take */
     bool ended;              /* the client has closed its side, or the socket is broken */
+    bool condemned;          /* its GOAWAY for cause is in the queue */
     bool greeted;            /* the client's first frame has begun */
     bool going_away;         /* the last GOAWAY is out */
     const uint8_t
@@ -55,7 +56,10 @@ struct h2_connection {
     uint64_t drained_ms;    /* the first GOAWAY went out, 0: not yet */
     uint64_t written;       /* bytes given to TLS */
     struct pace pace;
-    size_t held, dropped; /* bytes of request bodies that wait; dropped while lingering */
+    size_t held, dropped;              /* bytes of request bodies that wait; dropped while lingering */
+    size_t skip;                       /* bytes of the client's until its next frame begins */
+    uint8_t head[H2_FRAME_HEAD_BYTES]; /* of that frame, as far as it has come */
+    size_t head_size;
     struct h2_allowance resets, controls;
     int32_t last_id;                         /* of the client's streams */
     int32_t reset_ids[H2_RESETS_REMEMBERED]; /* streams that we have reset; 0: none */

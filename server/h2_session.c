@@ -12,7 +12,7 @@
 #include "server/h2_loop.h"
 
 enum {
-    FRAME_HEAD_BYTES = 9,
+    FRAME_HEAD_BYTES = H2_FRAME_HEAD_BYTES,
     SMALL_DATA_BYTES = 64, /* DATA below this counts as a frame that carries nothing */
     FRAMES_FOR_A_REQUEST = 2,
     FRAMES_FOR_A_DATA = 2, /* WINDOW_UPDATE of the stream and of the connection */
@@ -104,20 +104,6 @@ static void check_stream(struct h2_connection *connection, const nghttp2_frame_h
 }
 
 /* ── what comes ── */
-
-static int begin_frame(nghttp2_session *session, const nghttp2_frame_hd *head, void *context)
-{
-    struct h2_connection *connection = context;
-
-    (void)session;
-    connection->greeted = true;
-    charge_frame(connection, head);
-    check_stream(connection, head);
-    /* CONTINUATION belongs to the section that HEADERS began. */
-    if (head->type == NGHTTP2_HEADERS)
-        connection->head_since_ms = connection->loop->now_ms;
-    return 0;
-}
 
 static int begin_head(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
@@ -280,7 +266,6 @@ bool h2_session_prepare(const struct transport_h2_options *options, nghttp2_sess
         nghttp2_session_callbacks_del(callbacks);
         return error_set(err, FAULT_BUSY, "no memory for HTTP/2");
     }
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, begin_head);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, take_field);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, take_invalid_field);
@@ -314,6 +299,7 @@ bool h2_session_open(struct h2_connection *connection)
     };
 
     connection->resets = (struct h2_allowance){ options->resets_a_minute, loop->now_ms };
+    connection->skip = NGHTTP2_CLIENT_MAGIC_LEN;
     connection->controls = (struct h2_allowance){ options->controls_a_minute, loop->now_ms };
     return nghttp2_session_server_new2(&connection->session, loop->callbacks, connection,
                                        loop->library_options) == 0 &&
@@ -323,15 +309,69 @@ bool h2_session_open(struct h2_connection *connection)
                                                  (int32_t)options->connection_window_bytes) == 0;
 }
 
-void h2_session_receive(struct h2_connection *connection, struct bytes record)
-{
-    nghttp2_session *session = connection->session;
-    const ssize_t taken = nghttp2_session_mem_recv(session, record.data, record.size);
+/* ── frames, one by one ── */
 
+static void feed(struct h2_connection *connection, struct bytes data)
+{
+    if (!data.size || connection->condemned)
+        return;
+    const ssize_t taken = nghttp2_session_mem_recv(connection->session, data.data, data.size);
+    if (connection->condemned)
+        return;
     if (taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
         h2_connection_condemn(connection, NGHTTP2_PROTOCOL_ERROR, "no preface of HTTP/2");
     else if (taken < 0)
         h2_connection_condemn(connection, NGHTTP2_ENHANCE_YOUR_CALM, nghttp2_strerror((int)taken));
-    else if (nghttp2_session_get_outbound_queue_size(session) > QUEUE_MOST)
+}
+
+/* A frame is about to begin, and the library knows all that came before. */
+static void look_at_frame(struct h2_connection *connection, const uint8_t head[FRAME_HEAD_BYTES])
+{
+    const nghttp2_frame_hd frame = {
+        .length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2],
+        .type = head[3],
+        .flags = head[4],
+        .stream_id = (int32_t)(((uint32_t)head[5] & 0x7F) << 24 | (uint32_t)head[6] << 16 |
+                               (uint32_t)head[7] << 8 | head[8]),
+    };
+
+    connection->skip = frame.length;
+    connection->greeted = true;
+    /* CONTINUATION belongs to the section that HEADERS began. */
+    if (frame.type == NGHTTP2_HEADERS)
+        connection->head_since_ms = connection->loop->now_ms;
+    charge_frame(connection, &frame);
+    check_stream(connection, &frame);
+}
+
+/* The library tells nothing of frames that it ignores, so their heads are looked at here, where each of them
+ * begins. */
+void h2_session_receive(struct h2_connection *connection, struct bytes record)
+{
+    size_t fed = 0, at = 0;
+
+    while (at < record.size && !connection->condemned) {
+        const size_t left = record.size - at;
+        if (connection->skip) {
+            const size_t step = connection->skip < left ? connection->skip : left;
+            connection->skip -= step;
+            at += step;
+            continue;
+        }
+        const size_t begins = at, lacks = FRAME_HEAD_BYTES - connection->head_size;
+        const size_t step = lacks < left ? lacks : left;
+        memcpy(connection->head + connection->head_size, record.data + at, step);
+        connection->head_size += step;
+        at += step;
+        if (connection->head_size < FRAME_HEAD_BYTES)
+            break;
+        connection->head_size = 0;
+        feed(connection, bytes_of(record.data + fed, begins - fed));
+        fed = begins;
+        if (!connection->condemned)
+            look_at_frame(connection, connection->head);
+    }
+    feed(connection, bytes_from(record, fed));
+    if (!connection->condemned && nghttp2_session_get_outbound_queue_size(connection->session) > QUEUE_MOST)
         h2_connection_condemn(connection, NGHTTP2_ENHANCE_YOUR_CALM, "it asks and does not read");
 }
