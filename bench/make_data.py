@@ -40,8 +40,30 @@ def frame_group(n):
     return group
 
 
+def phantom(rows, columns, number):
+    """12 bits in 16: a body with organs and a scanner's noise, as bytes."""
+    y, x = numpy.mgrid[0:rows, 0:columns] / [[[rows]], [[columns]]] - 0.5
+    body = 24 + 1000 * ((x / 0.42) ** 2 + (y / 0.33) ** 2 < 1)
+    for n in range(6):
+        a = n + number / 10
+        body = body + (60 + 20 * n) * ((x - 0.2 * numpy.cos(a)) ** 2 + (y - 0.15 * numpy.sin(a)) ** 2 < 0.05 ** 2 * (n + 1) / 3)
+    noise = numpy.random.default_rng(number).normal(0, 10, (rows, columns))
+    return numpy.clip(body + noise, 0, 4095).astype("<u2").tobytes()
+
+
+def phantom_rgb(rows, columns, number):
+    """8 bits, three samples: speckle in a sector with a patch of colour, as an ultrasound has it."""
+    y, x = numpy.mgrid[0:rows, 0:columns] / [[[rows]], [[columns]]] - [[[0]], [[0.5]]]
+    sector = (numpy.hypot(x, y) < 0.9) & (abs(x) < 0.7 * y)
+    rng = numpy.random.default_rng(number)
+    gray = numpy.where(sector, 60 + 40 * numpy.sin(20 * y + number / 5) + rng.normal(0, 12, (rows, columns)), 0)
+    rgb = numpy.repeat(numpy.clip(gray, 0, 255)[:, :, None], 3, axis=2)
+    rgb[(numpy.hypot(x, y - 0.5) < 0.1)] = [180, 40, 30]
+    return rgb.astype("u1").tobytes()
+
+
 def image(study, series, instance, rows, columns, frames=1, streams=None, syntax=EXPLICIT, number=1, bits=16, samples=1,
-          sop_class="1.2.840.10008.5.1.4.1.1.2", modality="CT", patient="P1", noise=None, frame_groups=False):
+          sop_class="1.2.840.10008.5.1.4.1.1.2", modality="CT", patient="P1", noise=None, frame_groups=False, pixels=None):
     """One file with about 200 elements in its header, as a scanner writes them; with `frame_groups` some 30 more for each frame."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
@@ -89,6 +111,8 @@ def image(study, series, instance, rows, columns, frames=1, streams=None, syntax
     if streams:
         ds.PixelData = encapsulate(streams)
         ds["PixelData"].is_undefined_length = True
+    elif pixels is not None:
+        ds.PixelData = pixels
     else:
         size = rows * columns * samples * bits // 8 * frames
         noise = noise if noise is not None else numpy.random.default_rng(number)

@@ -85,8 +85,8 @@ class Gantry:
         self.port = free_port()  # the same after a restart: it is part of every link
         self.start()
 
-    def start(self):
-        self.process = subprocess.Popen([self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.folder), "--log-level", "info"],
+    def start(self, *more):
+        self.process = subprocess.Popen([self.binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--data", str(self.folder), "--log-level", "info", *more],
                                         stdout=subprocess.PIPE, stderr=open(self.folder / "log", "ab"), stdin=subprocess.DEVNULL)
         told = b""
         while b"CA: " not in told or not told.endswith(b"\n"):
@@ -97,9 +97,10 @@ class Gantry:
         self.ca = re.search(rb"CA: (\S+)", told).group(1).decode()
         self.pids = [self.process.pid]
 
-    def restart(self):
+    def restart(self, *more):
+        """With more settings, until the next restart."""
         self.stop()
-        self.start()
+        self.start(*more)
 
     def stop(self):
         self.process.terminate()
@@ -478,6 +479,39 @@ class Bench:
             print(f"wado.metadata.first-byte: {self.long} instances, {how}: {size / 1e6:.1f} MB, head after {head * 1000:.1f} ms, "
                   f"all after {whole * 1000:.1f} ms", flush=True)
 
+    def rendered(self):
+        """Pictures of phantoms (noise alone is no image, and JPEG's worst case): made each time, then from the cache."""
+        if self.options.only and not re.search(self.options.only, "rendered|thumbnail"):
+            return
+        base, root = "/dicom-web", data.ROOT
+
+        def at(study, *rest):
+            return f"{base}/studies/{root}.{study}/series/{root}.{study}.1/instances/{root}.{study}.1" + "".join(rest)
+        count = 20
+        self.store([data.image(f"{root}.30", f"{root}.30.1", f"{root}.30.1.{n}", 512, 512, number=n, pixels=data.phantom(512, 512, n))
+                    for n in range(1, count + 1)])
+        self.store([data.image(f"{root}.31", f"{root}.31.1", f"{root}.31.1.1", 2500, 2048, sop_class="1.2.840.10008.5.1.4.1.1.1.1",
+                               modality="DX", pixels=data.phantom(2500, 2048, 1))])
+        frames = 20 if self.options.smoke else 100
+        self.store([data.image(f"{root}.32", f"{root}.32.1", f"{root}.32.1.1", 512, 512, frames=frames,
+                               sop_class="1.2.840.10008.5.1.4.1.1.2.1", pixels=b"".join(data.phantom(512, 512, n) for n in range(frames)))])
+        self.store([data.image(f"{root}.33", f"{root}.33.1", f"{root}.33.1.1", 480, 640, frames=60, bits=8, samples=3,
+                               sop_class="1.2.840.10008.5.1.4.1.1.3.1", modality="US",
+                               pixels=b"".join(data.phantom_rgb(480, 640, n) for n in range(60)))])
+        jpeg, png = "Accept: image/jpeg", "Accept: image/png"
+        ct = [at(30, f".{n}/rendered?quality=90") for n in range(1, count + 1)]
+        rows = (("rendered.ct.jpeg", ct, jpeg), ("rendered.ct.png", ct, png), ("rendered.dx.jpeg", [at(31, ".1/rendered?quality=90")], jpeg),
+                ("rendered.frame.enhanced.jpeg", [at(32, f".1/frames/{n}/rendered?quality=90") for n in range(1, frames + 1)], jpeg),
+                ("rendered.frame.cine.jpeg", [at(33, f".1/frames/{n}/rendered?quality=90") for n in range(1, 61)], jpeg))
+        self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
+        for name, paths, accept in rows:
+            self.measure(name, paths, accept, servers=self.servers(nginx=False))
+        self.measure("thumbnail.dx", [at(31, ".1/thumbnail")], jpeg, servers=[self.gantry])
+        self.measure("thumbnail.ct", [at(30, f".{n}/thumbnail") for n in range(1, count + 1)], jpeg, servers=[self.gantry])
+        self.gantry.restart()
+        self.measure("rendered.ct.jpeg.cached", ct, jpeg, servers=[self.gantry, self.nginx])
+        self.measure("thumbnail.dx.cached", [at(31, ".1/thumbnail")], jpeg, servers=[self.gantry, self.nginx])
+
     def search(self):
         self.measure("qido.studies.by-patient-id", [f"/dicom-web/studies?PatientID=Q{n}" for n in range(0, self.many, 7)], JSON)
         self.measure("qido.studies.limit-25", ["/dicom-web/studies?limit=25"], JSON)
@@ -561,6 +595,7 @@ class Bench:
             self.fill()
             self.retrieve()
             self.large()
+            self.rendered()
             self.search()
             self.handshakes()
             print("peak memory so far, MB: " + ", ".join(f"{s.name} {peak_memory(s.pids):.0f}" for s in self.servers()), flush=True)

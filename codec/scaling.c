@@ -14,6 +14,12 @@
 
 #include "codec/kernels.h"
 
+/* Columns [first, last]; all but the two at the ends weigh 1. */
+struct span {
+    uint32_t first, last;
+    float first_weight, last_weight;
+};
+
 struct shrinker {
     struct region region;
     uint32_t first_column, columns_in, columns, rows;
@@ -22,6 +28,7 @@ struct shrinker {
     double step_x, step_y;
     uint32_t row; /* of the picture, under way */
     float *sums;
+    struct span *spans; /* which columns make up each column of the picture */
     const struct kernels *kernels;
 };
 
@@ -52,6 +59,29 @@ uint8_t *picture_room(const struct pixels *picture)
 
 /* ── smaller ── */
 
+static double overlap(double a_from, double a_to, double b_from, double b_to)
+{
+    const double from = a_from > b_from ? a_from : b_from, to = a_to < b_to ? a_to : b_to;
+
+    return to > from ? to - from : 0;
+}
+
+static void plan_columns(struct shrinker *shrinker)
+{
+    const double x0 = shrinker->region.x - shrinker->first_column;
+
+    for (uint32_t i = 0; i < shrinker->columns; i++) {
+        struct span *span = &shrinker->spans[i];
+        const double from = x0 + i * shrinker->step_x, to = from + shrinker->step_x;
+
+        span->first = (uint32_t)from < shrinker->columns_in ? (uint32_t)from : shrinker->columns_in - 1;
+        span->last =
+            (uint32_t)ceil(to) - 1 < shrinker->columns_in ? (uint32_t)ceil(to) - 1 : shrinker->columns_in - 1;
+        span->first_weight = (float)overlap(from, to, span->first, span->first + 1.0);
+        span->last_weight = (float)overlap(from, to, span->last, span->last + 1.0);
+    }
+}
+
 bool shrinker_new(const struct region *region, uint32_t columns_in, const struct pixels *into,
                   struct shrinker **ret, struct error *err)
 {
@@ -59,6 +89,7 @@ bool shrinker_new(const struct region *region, uint32_t columns_in, const struct
 
     if (!shrinker)
         return error_set(err, FAULT_BUSY, "no memory to make a picture smaller");
+    *ret = shrinker;
     shrinker->region = *region;
     shrinker->first_column = (uint32_t)region->x;
     const double end = ceil(region->x + region->width);
@@ -72,8 +103,11 @@ bool shrinker_new(const struct region *region, uint32_t columns_in, const struct
     shrinker->step_y = region->height / shrinker->rows;
     shrinker->kernels = kernels();
     shrinker->sums = calloc((size_t)shrinker->columns_in * shrinker->samples + 1, sizeof(float));
-    *ret = shrinker;
-    return shrinker->sums || error_set(err, FAULT_BUSY, "no memory to make a picture smaller");
+    shrinker->spans = calloc(shrinker->columns, sizeof(*shrinker->spans));
+    if (!shrinker->sums || !shrinker->spans)
+        return error_set(err, FAULT_BUSY, "no memory to make a picture smaller");
+    plan_columns(shrinker);
+    return true;
 }
 
 void shrinker_free(struct shrinker *shrinker)
@@ -81,19 +115,13 @@ void shrinker_free(struct shrinker *shrinker)
     if (!shrinker)
         return;
     free(shrinker->sums);
+    free(shrinker->spans);
     free(shrinker);
 }
 
 void shrinker_drop(struct shrinker **shrinker)
 {
     shrinker_free(*shrinker);
-}
-
-static double overlap(double a_from, double a_to, double b_from, double b_to)
-{
-    const double from = a_from > b_from ? a_from : b_from, to = a_to < b_to ? a_to : b_to;
-
-    return to > from ? to - from : 0;
 }
 
 static void put(const struct shrinker *shrinker, uint32_t column, unsigned sample, double value)
@@ -108,24 +136,23 @@ static void put(const struct shrinker *shrinker, uint32_t column, unsigned sampl
         shrinker->into[at] = (uint8_t)kept;
 }
 
+static float sum_of(const float *sums, const struct span *span, unsigned samples)
+{
+    float sum = sums[(size_t)span->first * samples] * span->first_weight;
+
+    for (uint32_t column = span->first + 1; column < span->last; column++)
+        sum += sums[(size_t)column * samples];
+    return span->last > span->first ? sum + sums[(size_t)span->last * samples] * span->last_weight : sum;
+}
+
 static void finish_row(struct shrinker *shrinker)
 {
-    const double area = shrinker->step_x * shrinker->step_y, x0 = shrinker->region.x - shrinker->first_column;
+    const double area = shrinker->step_x * shrinker->step_y;
     const unsigned samples = shrinker->samples;
 
-    for (uint32_t i = 0; i < shrinker->columns; i++) {
-        const double from = x0 + i * shrinker->step_x, to = from + shrinker->step_x;
-        uint32_t column = (uint32_t)from;
-        double sums[3] = { 0, 0, 0 };
-
-        for (; column < shrinker->columns_in && column < to; column++) {
-            const double weight = overlap(from, to, column, column + 1.0);
-            for (unsigned k = 0; k < samples; k++)
-                sums[k] += weight * (double)shrinker->sums[(size_t)column * samples + k];
-        }
+    for (uint32_t i = 0; i < shrinker->columns; i++)
         for (unsigned k = 0; k < samples; k++)
-            put(shrinker, i, k, sums[k] / area);
-    }
+            put(shrinker, i, k, (double)sum_of(shrinker->sums + k, &shrinker->spans[i], samples) / area);
     memset(shrinker->sums, 0, (size_t)shrinker->columns_in * samples * sizeof(float));
     shrinker->row++;
 }

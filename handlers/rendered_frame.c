@@ -108,10 +108,9 @@ static void present(struct work *work, const struct presentation_state *state)
 
 /* ── black and white where nothing is stored ── */
 
-static uint32_t middle_frame(const struct work *work)
+static uint32_t middle_frame(const struct instance_record *record, const struct image_display *display)
 {
-    const uint32_t count = frame_table_count(work->record->frames),
-                   told = work->display->representative_frame;
+    const uint32_t count = frame_table_count(record->frames), told = display->representative_frame;
 
     return told >= 1 && told <= count ? told : count / 2 + 1 <= count ? count / 2 + 1 : count;
 }
@@ -137,8 +136,8 @@ static bool find_range(struct work *work, struct error *err)
         struct sample_range found = { 0, 1 };
 
         if (work->rule.shape.bits_allocated > 1) {
-            if (!shown_frame_decode(work->service, work->reader, work->record, middle_frame(work), 0, &pixels,
-                                    err))
+            if (!shown_frame_decode(work->service, work->reader, work->record,
+                                    middle_frame(work->record, work->display), 0, &pixels, err))
                 return false;
             found = sample_range_of(&work->rule, block_bytes(pixels.block).data, samples_of(&pixels));
         }
@@ -275,15 +274,20 @@ static bool render(struct work *work, const struct rendering_parameters *paramet
 }
 
 bool rendered_frame_representative(const struct service *service, const struct instance_record *record,
-                                   uint32_t *ret, struct error *err)
+                                   enum patience patience, uint32_t *ret, struct error *err)
 {
-    struct work work;
-    const bool done = open_work(service, record, 1, &work, err);
+    SCOPED(image_display) const struct image_display *display = NULL;
 
-    if (done)
-        *ret = middle_frame(&work);
-    close_work(&work);
-    return done;
+    if (!shown_frame_check(record, 1, err))
+        return false;
+    if (frame_table_count(record->frames) == 1) {
+        *ret = 1;
+        return true;
+    }
+    if (!display_cache_get(service->displays, service->store, record->generation, patience, &display, err))
+        return false;
+    *ret = middle_frame(record, display);
+    return true;
 }
 
 /* ── what is drawn on it, and how it is written ── */

@@ -22,9 +22,10 @@ MUST_USE bool rendered_frame_write(const struct service *service, const struct i
 MUST_USE bool rendered_frame_annotated(const struct service *service, const struct instance_record *record,
                                        uint32_t frame, const struct rendering_parameters *parameters,
                                        struct pixels *ret, struct error *err);
-/* The frame that stands for an instance: the one that it names (0028,6010), else the middle one. May wait. */
+/* The frame that stands for an instance: the one that it names (0028,6010), else the middle one. Faults as of
+ * shown_frame_check and display_cache_get. */
 MUST_USE bool rendered_frame_representative(const struct service *service,
-                                            const struct instance_record *record, uint32_t *ret,
-                                            struct error *err);
+                                            const struct instance_record *record, enum patience patience,
+                                            uint32_t *ret, struct error *err);
 
 #endif

@@ -106,9 +106,7 @@ static bool answer_frames(struct rendered *what, const struct frame_list *frames
     case RENDERED_REPRESENTATIVE:
         break;
     }
-    if (what->request->patience == MUST_NOT_WAIT)
-        return error_set(err, FAULT_WOULD_WAIT, "choosing a frame");
-    return rendered_frame_representative(what->service, what->record, &frame, err) &&
+    return rendered_frame_representative(what->service, what->record, what->request->patience, &frame, err) &&
            rendered_answer_frame(what, frame, choice.format, true, err);
 }
 

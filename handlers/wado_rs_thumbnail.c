@@ -149,9 +149,8 @@ static bool make_picture(struct thumbnail *what, uint32_t frame, struct block **
         error_clear(err);
     }
     if (!hidden) {
-        if (frame == 0 && what->request->patience == MUST_NOT_WAIT)
-            return error_set(err, FAULT_WOULD_WAIT, "choosing a frame");
-        if ((frame > 0 || rendered_frame_representative(what->service, what->record, &frame, err)) &&
+        if ((frame > 0 || rendered_frame_representative(what->service, what->record, what->request->patience,
+                                                        &frame, err)) &&
             rendered_picture(what->service, what->request, what->record, frame, &what->parameters,
                              what->format, what->request->patience, ret, err))
             return true;
