@@ -43,3 +43,9 @@ try {
 } catch (...) {
     return error_set(err, FAULT_INTERNAL, "DCMTK: threw while starting");
 }
+
+extern "C" void bridge_quiet(void)
+try {
+    OFLog::configure(OFLogger::OFF_LOG_LEVEL);
+} catch (...) {
+}

@@ -14,6 +14,9 @@ GANTRY_C_BEGIN
 /* INTERNAL when DCMTK's dictionary cannot be loaded. Idempotent. */
 MUST_USE bool bridge_start(struct error *err);
 
+/* Only what a decoder process needs: DCMTK says nothing. */
+void bridge_quiet(void);
+
 GANTRY_C_END
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "codec/decoder_area.h"
 #include "codec/layout.h"
 
 static const char UNREADABLE[] = "The stored pixel data cannot be decoded.";
@@ -165,6 +166,11 @@ bool decoding_failed(struct error *err, const char *format, ...)
     return false;
 }
 
+bool decoding_ended(struct error *err, const char *detail)
+{
+    return decoding_failed(err, "%s", detail);
+}
+
 bool codec_is_plausible(uint64_t native_bytes, uint64_t coded_bytes)
 {
     enum { BLANK_BYTES = 16 * 1024 * 1024, MOST_FOR_ONE = 2048 };
@@ -209,6 +215,13 @@ bool decoding_check(const struct decoding *task, const struct stream_facts *fact
     return true;
 }
 
+/* Does a library see bytes that are not ours? Then not in this process, if there are others. */
+static bool goes_elsewhere(enum transfer_syntax from)
+{
+    return decoder_processes_are_open() && !is_native(from) && from != SYNTAX_RLE_LOSSLESS &&
+           from != SYNTAX_DEFLATED_FRAME;
+}
+
 /* What decoders leave to one place. They give samples interleaved, or as they come; the attributes may say
  * otherwise. */
 static bool arrange(const struct codec_wish *wish, const struct pixel_shape *wanted, struct pixels *pixels,
@@ -247,6 +260,10 @@ bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, st
                 transfer_syntax_info(from)->uid, shape->samples_per_pixel, shape->bits_allocated);
         if (!check_size(&task, err))
             return false;
+        if (goes_elsewhere(from)) {
+            const struct decoder_job job = { from, SYNTAX_EXPLICIT_LE, *shape, *wish, { 0 } };
+            return decoder_process_run(&job, task.coded, ret, err);
+        }
         if (!codec->decode(&task, &pixels, err)) {
             if (err->fault == FAULT_CORRUPT_PIXELS &&
                 !err->told[0]) /* from the bridge, which tells the log alone */
@@ -303,6 +320,13 @@ bool codec_transcode(enum transfer_syntax from, enum transfer_syntax to, const s
     if (from == to) {
         *ret = (struct pixels){ block_ref(frame), *shape };
         return true;
+    }
+    const struct decoding task = { .shape = *shape,
+                                   .coded = block_bytes(frame),
+                                   .ceiling_bytes = ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES };
+    if (goes_elsewhere(from) && to != SYNTAX_EXPLICIT_LE && codec_can(from, to, shape)) {
+        const struct decoder_job job = { from, to, *shape, wish, *parameters };
+        return check_size(&task, err) && decoder_process_run(&job, task.coded, ret, err);
     }
     if (is_recompression(from, to))
         return recompress(to, shape, block_bytes(frame), ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES,

@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "bridge/start.h"
+#include "codec/decoder_process.h"
 #include "handlers/handler.h"
 #include "http/compress.h"
 #include "server/access_log.h"
@@ -198,6 +199,19 @@ static bool build_displays(struct app *app, struct error *err)
 static void drop_displays(struct app *app)
 {
     display_cache_free(app->displays);
+}
+
+static bool build_decoders(struct app *app, struct error *err)
+{
+    const unsigned count = (unsigned)app->started->decoder_processes;
+
+    return decoder_processes_open(count ? count : house_cores(), err);
+}
+
+static void drop_decoders(struct app *app)
+{
+    (void)app;
+    decoder_processes_close();
 }
 
 static bool build_frame_cache(struct app *app, struct error *err)
@@ -439,6 +453,7 @@ static const struct stage {
     { "opening the access log", build_access_log, drop_access_log },
     { "opening the data folder", build_house, drop_house },
     { "making room for displays", build_displays, drop_displays },
+    { "beginning the decoders", build_decoders, drop_decoders },
     { "opening the cache of frames", build_frame_cache, drop_frame_cache },
     { "starting the workers", build_workers, drop_workers },
     { "loading the certificate", build_tls, drop_tls },

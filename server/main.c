@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "codec/decoder_process.h"
 #include "config/settings.h"
 #include "handlers/openapi.h"
 #include "server/app.h"
@@ -274,6 +276,8 @@ int main(int count, char **words)
     const char *first = count > 1 ? words[1] : "";
 
     umask(077);
+    if (strcmp(first, DECODER_PROCESS_ARGUMENT) == 0)
+        _exit(decoder_process_serve());
     if (strcmp(first, "--help") == 0 || strcmp(first, "-h") == 0 || strcmp(first, "help") == 0)
         return fputs(help, stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     if (strcmp(first, "--version") == 0)
