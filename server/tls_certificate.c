@@ -314,8 +314,8 @@ static void check_end_of_chain(const struct audit *audit)
         gnutls_x509_trust_list_add_system_trust(list, 0, 0);
         if (gnutls_x509_trust_list_get_issuer(list, last, &issuer, 0) < 0)
             doubt(audit, "put the intermediate certificates behind the server's own (fullchain.pem)",
-                  "an intermediate seems to be missing; the issuer of the last one is at %.100s",
-                  (const char *)url.data);
+                  "an intermediate seems to be missing; the issuer of the last one is at %.*s",
+                  url.size > 100 ? 100 : (int)url.size, (const char *)url.data);
         gnutls_x509_trust_list_deinit(list, 1);
     }
     gnutls_free(url.data);

@@ -66,7 +66,7 @@ class Audit(PkiCase):
         pki.ca("root")
         pki.ca("middle", "root")
         pki.server("good", "middle", ["pacs.example.org"], chain=["middle"])
-        pki.server("soon", "root", days=10)
+        pki.server("soon", "root", days=10.5)
         pki.server("expired", "root", start=-20, days=10)
         pki.server("early", "root", start=10)
         pki.server("short", "root", kind="rsa", bits=1024)
@@ -118,7 +118,7 @@ class Audit(PkiCase):
 
     def test_what_is_doubtful_is_a_warning_and_does_not_stop_it(self):
         for certificate, arguments, sentence in (
-                ("soon", (), "expires in 8 days"), ("advised", (), "3072 are advised"), ("grouped", (), "can be read by the group"),
+                ("soon", (), "expires in 9 days"), ("advised", (), "3072 are advised"), ("grouped", (), "can be read by the group"),
                 ("lonely", (), "an intermediate seems to be missing"),
                 ("good", ("--public-url", "https://other.example.org", "--auth", "none"), "public_url: no certificate is for"),
                 ("good", ("--listen", "0.0.0.0:0", "--auth", "none"), "whoever reaches 0.0.0.0:0"),
@@ -137,11 +137,12 @@ class Audit(PkiCase):
                           ",".join(self.pki.path(n + ".pem") for n in names), "--tls-key", ",".join(self.pki.path(n + ".key") for n in names))
         good = status("good")
         self.assertEqual(good.returncode, 0, good.stdout)
-        for wanted in ("pacs.example.org", "363 days left", "CN=middle CA", "CN=root CA,O=root (not in the file)", "256 bits", "All is well"):
+        for wanted in ("pacs.example.org", "CN=middle CA", "CN=root CA,O=root (not in the file)", "256 bits", "All is well"):
             self.assertIn(wanted, good.stdout)
+        self.assertRegex(good.stdout, "36[34] days left")
         soon = status("good", "soon")
         self.assertEqual(soon.returncode, 1, soon.stdout)
-        self.assertIn("expires in 8 days", soon.stdout)
+        self.assertIn("expires in 9 days", soon.stdout)
         for name, sentence in (("expired", "expired 10 days ago"), ("short", "RSA with 1024 bits"), ("must", "demands a staple")):
             bad = status("good", name)
             self.assertEqual(bad.returncode, 2, bad.stdout)
@@ -149,7 +150,7 @@ class Audit(PkiCase):
 
     def test_TLS_47_the_log_warns_of_the_end(self):
         server = self.serve(certificate="soon")
-        self.wait_for(lambda: "expires in 8 days; renew it" in server.log_text(), "the warning")
+        self.wait_for(lambda: "expires in 9 days; renew it" in server.log_text(), "the warning")
 
 
 class PlainHttp(PkiCase):
