@@ -76,3 +76,64 @@ bool picture_write(enum picture_format format, const struct pixels *picture, con
     }
     return error_set(err, FAULT_INTERNAL, "picture format %d", (int)format);
 }
+
+/* ── a JPEG as it is stored ── */
+
+struct jpeg_look {
+    bool baseline, other_frame, jfif, adobe, adobe_ycc;
+    uint32_t rows, columns;
+    unsigned samples;
+};
+
+static void look_at_segment(unsigned marker, struct bytes body, struct jpeg_look *look)
+{
+    if (marker == 0xC0 && body.size >= 6) {
+        look->baseline = body.data[0] == 8;
+        look->rows = (uint32_t)body.data[1] << 8 | body.data[2];
+        look->columns = (uint32_t)body.data[3] << 8 | body.data[4];
+        look->samples = body.data[5];
+    } else if (marker > 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC) {
+        look->other_frame = true;
+    } else if (marker == 0xE0 && bytes_starts_with(body, bytes_of("JFIF", 5))) {
+        look->jfif = true;
+    } else if (marker == 0xEE && body.size >= 12 && bytes_starts_with(body, bytes_of_text("Adobe"))) {
+        look->adobe = true;
+        look->adobe_ycc = body.data[11] == 1;
+    }
+}
+
+/* The segments before the scan; false: they are not sound. */
+static bool look_at_jpeg(struct bytes jpeg, struct jpeg_look *look)
+{
+    size_t at = 2;
+
+    if (!bytes_starts_with(jpeg, bytes_of_text("\xFF\xD8")))
+        return false;
+    while (jpeg.size - at >= 4 && jpeg.data[at] == 0xFF) {
+        const unsigned marker = jpeg.data[at + 1];
+        const size_t size = (size_t)jpeg.data[at + 2] << 8 | jpeg.data[at + 3];
+
+        if (marker == 0xDA)
+            return true;
+        if (marker < 0xC0 || size < 2 || jpeg.size - at - 2 < size)
+            return false;
+        look_at_segment(marker, bytes_of(jpeg.data + at + 4, size - 2), look);
+        at += 2 + size;
+    }
+    return false;
+}
+
+bool picture_is_plain_jpeg(struct bytes jpeg, uint32_t rows, uint32_t columns, unsigned samples,
+                           size_t *ret_size)
+{
+    struct jpeg_look look = { 0 };
+
+    while (jpeg.size > 0 && jpeg.data[jpeg.size - 1] == 0) /* padding to even length (TSX-07) */
+        jpeg.size--;
+    if (jpeg.size < 4 || memcmp(jpeg.data + jpeg.size - 2, "\xFF\xD9", 2) != 0 || !look_at_jpeg(jpeg, &look))
+        return false;
+    *ret_size = jpeg.size;
+    return look.baseline && !look.other_frame && look.rows == rows && look.columns == columns &&
+           look.samples == samples &&
+           (samples == 1 || (samples == 3 && (look.adobe ? look.adobe_ycc : look.jfif)));
+}

@@ -30,6 +30,12 @@ struct picture_wish {
 MUST_USE bool picture_write(enum picture_format format, const struct pixels *picture,
                             const struct picture_wish *wish, struct block **ret, struct error *err);
 
+/* Is it a JPEG that any browser shows as it is meant: baseline (SOF0), 8 bits, of this size, gray or YCbCr
+ * with the marker of JFIF, or Adobe's, that says so? Reads the marker segments up to the scan; safe on any
+ * bytes. *ret_size: up to its end. */
+bool picture_is_plain_jpeg(struct bytes jpeg, uint32_t rows, uint32_t columns, unsigned samples,
+                           size_t *ret_size);
+
 /* An animated GIF that repeats for ever. Frames of one size. */
 struct gif_animation;
 MUST_USE bool gif_animation_new(uint32_t rows, uint32_t columns, struct gif_animation **ret,

@@ -12,6 +12,7 @@
 #include "codec/drawing.h"
 #include "codec/rendering.h"
 #include "handlers/annotation.h"
+#include "handlers/made_frame.h"
 #include "handlers/presented_picture.h"
 #include "handlers/shown_frame.h"
 
@@ -373,22 +374,72 @@ bool rendered_frame_annotated(const struct service *service, const struct instan
     return done || error_while(err, "rendering frame %" PRIu32, frame);
 }
 
+/* Nothing is asked for that would change a pixel, and nothing in the data set would (REN-22). */
+static bool may_stay(const struct work *work, const struct rendering_parameters *parameters,
+                     enum picture_format format)
+{
+    const struct pixel_shape *shape = &work->record->shape;
+    const struct gray_look *look = image_display_look(work->display, work->frame);
+
+    if (format != PICTURE_JPEG || work->record->syntax != SYNTAX_JPEG_BASELINE_8 ||
+        !parameters->quality_is_default || parameters->has_viewport || parameters->has_region ||
+        parameters->has_window || parameters->annotate_patient || parameters->annotate_technique ||
+        parameters->overlays || parameters->state || parameters->icc > ICC_NO)
+        return false;
+    if (shape->samples_per_pixel == 3)
+        return shape->bits_stored == 8;
+    return shape->photometric == MONOCHROME2 && shape->bits_stored == 8 && !shape->is_signed &&
+           !work->display->inverse && !work->display->has_padding && work->display->palette.red.count == 0 &&
+           !look->has_window && look->voi.count == 0 && look->modality.count == 0 && look->slope > 0;
+}
+
+/* The stored stream itself, if any browser shows it rightly; *ret stays NULL where it has to be made. */
+static bool take_stored(const struct work *work, struct block **ret, struct error *err)
+{
+    const struct pixel_shape *shape = &work->record->shape;
+    struct block *stored = NULL;
+    size_t size = 0;
+
+    if (!stored_frame(work->record, work->frame, work->reader, &stored, err))
+        return false;
+    if (picture_is_plain_jpeg(block_bytes(stored), shape->rows, shape->columns, shape->samples_per_pixel,
+                              &size)) {
+        block_seal(stored, size);
+        *ret = stored;
+        return true;
+    }
+    block_unref(stored);
+    return true;
+}
+
+static bool make_file(struct work *work, const struct rendering_parameters *parameters,
+                      enum picture_format format, struct block **ret, struct error *err)
+{
+    SCOPED(pixels) struct pixels picture = { 0 };
+    SCOPED(buffer) struct buffer profile = { 0 };
+
+    buffer_init(&profile, IMAGE_DISPLAY_CEILING);
+    if (!render(work, parameters, &picture, err) || !draw_on(work, parameters, &picture, &profile, err))
+        return false;
+    const struct picture_wish wish = { .quality = parameters->quality,
+                                       .icc_profile = buffer_bytes(&profile) };
+    return picture_write(format, &picture, &wish, ret, err);
+}
+
 bool rendered_frame_write(const struct service *service, const struct instance_record *record, uint32_t frame,
                           const struct rendering_parameters *parameters, enum picture_format format,
                           struct block **ret, struct error *err)
 {
     struct rendering_parameters narrowed = *parameters;
-    SCOPED(pixels) struct pixels picture = { 0 };
-    SCOPED(buffer) struct buffer profile;
+    struct block *made = NULL;
     struct work work;
 
-    buffer_init(&profile, IMAGE_DISPLAY_CEILING);
     narrowed.wide = parameters->wide && format == PICTURE_PNG;
-    bool done = open_work(service, record, frame, &work, err) && render(&work, &narrowed, &picture, err) &&
-                draw_on(&work, &narrowed, &picture, &profile, err);
-    const struct picture_wish wish = { .quality = parameters->quality,
-                                       .icc_profile = buffer_bytes(&profile) };
-    done = done && picture_write(format, &picture, &wish, ret, err);
+    bool done = open_work(service, record, frame, &work, err) &&
+                (!may_stay(&work, parameters, format) || take_stored(&work, &made, err));
+    if (done && !made)
+        done = make_file(&work, &narrowed, format, &made, err);
     close_work(&work);
+    *ret = made;
     return done || error_while(err, "rendering frame %" PRIu32, frame);
 }

@@ -25,7 +25,8 @@ struct rendering_parameters {
     struct region region;  /* pixels; width, height 0: to the right or lower edge */
     bool region_is_shares; /* WADO-URI: all four are parts of 1 */
     bool flip_columns, flip_rows;
-    unsigned quality; /* 0: not given */
+    unsigned quality;        /* 0: not given */
+    bool quality_is_default; /* set by who fills it in */
     bool annotate_patient, annotate_technique;
     const char *unknown_annotations; /* NULL: none */
     enum icc_choice icc;

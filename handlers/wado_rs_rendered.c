@@ -118,8 +118,10 @@ static bool begin(const struct service *service, const struct request *request, 
         !rendering_parameters_read(request, service->limits->viewport_ceiling, &ret->parameters, err) ||
         !rendered_accept_read(request, &ret->accept, err))
         return false;
-    if (ret->parameters.quality == 0)
+    if (ret->parameters.quality == 0) {
         ret->parameters.quality = service->limits->rendered_quality;
+        ret->parameters.quality_is_default = true;
+    }
     rendering_parameters_warn(&ret->parameters, request, response);
     return true;
 }

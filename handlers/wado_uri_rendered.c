@@ -143,8 +143,10 @@ bool wado_uri_rendered(const struct service *service, const struct request *requ
 
     if (!uri_parameters_read(request, service->limits->viewport_ceiling, &what.parameters, err))
         return false;
-    if (what.parameters.quality == 0)
+    if (what.parameters.quality == 0) {
         what.parameters.quality = service->limits->rendered_quality;
+        what.parameters.quality_is_default = true;
+    }
     rendering_parameters_warn(&what.parameters, request, response);
     if (rendered_document_kind(record) != DOCUMENT_NONE)
         return answer_document(&what, err);

@@ -523,6 +523,44 @@ class Resources(RenderedCase):
         self.assertIn(self.server.get(small + "/rendered?viewport=16384,16384", JPEG).status, (200, 503))
 
 
+class StoredJpeg(RenderedCase):
+    """REN-22: made by Pillow, so that the streams are nobody's here."""
+
+    def jpeg(self, mode, **more):
+        from PIL import Image
+        rng = numpy.random.default_rng(9)
+        pixels = rng.integers(0, 256, (16, 24) if mode == "L" else (16, 24, 3)).astype("u1")
+        out = io.BytesIO()
+        Image.fromarray(pixels, mode).save(out, "JPEG", quality=80, **more)
+        return out.getvalue()
+
+    def stored_jpeg(self, stream, samples, **more):
+        file = make_dicom(rows=16, columns=24, syntax="1.2.840.10008.1.2.4.50", encapsulated=[stream + b"\0" * (len(stream) % 2)],
+                          **{"BitsAllocated": 8, "BitsStored": 8, "HighBit": 7, "SamplesPerPixel": samples,
+                             "PhotometricInterpretation": "MONOCHROME2" if samples == 1 else "YBR_FULL_422", **more})
+        self.assertStatus(self.server.store([file]), 200)
+        return path_of(file)
+
+    def test_REN_22_a_stored_jpeg_that_nothing_changes_is_passed_through(self):
+        gray, colour = self.jpeg("L"), self.jpeg("RGB")
+        for stream, samples in ((gray, 1), (colour, 3)):
+            path = self.stored_jpeg(stream, samples)
+            self.assertEqual(self.assertStatus(self.server.get(path + "/rendered", JPEG), 200).body, stream)
+            for query in ("quality=90", "viewport=12,8", "annotation=patient", "iccprofile=srgb"):
+                self.assertNotEqual(self.assertStatus(self.server.get(f"{path}/rendered?{query}", JPEG), 200).body, stream, query)
+
+    def test_REN_22_what_would_be_seen_otherwise_is_made_anew(self):
+        for more in ({"WindowCenter": 100, "WindowWidth": 50}, {"PhotometricInterpretation": "MONOCHROME1"}, {"PixelPaddingValue": 0},
+                     {"PresentationLUTShape": "INVERSE"}):
+            stream = self.jpeg("L")
+            answer = self.assertStatus(self.server.get(self.stored_jpeg(stream, 1, **more) + "/rendered", JPEG), 200)
+            self.assertNotEqual(answer.body, stream, more)
+        for mode, samples in (("RGB", 3), ("L", 1)):
+            stream = self.jpeg(mode, progressive=True)
+            answer = self.assertStatus(self.server.get(self.stored_jpeg(stream, samples) + "/rendered", JPEG), 200)
+            self.assertEqual(jpeg_size(answer.body), (16, 24, samples), "baseline")
+
+
 class Documents(RenderedCase):
     def report(self):
         from pydicom.dataset import Dataset

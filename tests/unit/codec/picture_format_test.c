@@ -96,3 +96,30 @@ TEST(what_is_drawn_outside_the_picture_is_cut_off)
     EXPECT(!pen_new("/nonexistent.ttf", 12, &pen, &err) && err.fault == FAULT_INTERNAL, "no font, fault %d",
            err.fault);
 }
+
+TEST(REN_22_only_a_plain_jpeg_may_be_shown_as_it_is)
+{
+    SCOPED(pixels) struct pixels made = picture(20, 30, 3, 8);
+    struct block *file = NULL;
+    struct error err = { 0 };
+    size_t size = 0;
+
+    EXPECT(picture_write(PICTURE_JPEG, &made, &(struct picture_wish){ 0 }, &file, &err), "%s", err.detail);
+    const struct bytes jpeg = block_bytes(file);
+    EXPECT(picture_is_plain_jpeg(jpeg, 20, 30, 3, &size) && size == jpeg.size, "our own is none");
+    EXPECT(!picture_is_plain_jpeg(jpeg, 20, 31, 3, &size) && !picture_is_plain_jpeg(jpeg, 20, 30, 1, &size),
+           "another size");
+    uint8_t copy[8192];
+    if (!EXPECT(jpeg.size < sizeof(copy), "%zu bytes", jpeg.size))
+        return;
+    for (size_t n = 0; n < jpeg.size; n++) /* cut anywhere: no reading beyond, and no end */
+        EXPECT(!picture_is_plain_jpeg(bytes_of(jpeg.data, n), 20, 30, 3, &size), "cut at %zu", n);
+    memcpy(copy, jpeg.data, jpeg.size);
+    uint8_t *frame = memmem(copy, jpeg.size, "\xFF\xC0", 2), *jfif = memmem(copy, jpeg.size, "JFIF", 4);
+    frame[1] = 0xC2;
+    EXPECT(!picture_is_plain_jpeg(bytes_of(copy, jpeg.size), 20, 30, 3, &size), "progressive");
+    frame[1] = 0xC0;
+    memcpy(jfif, "NONE", 4);
+    EXPECT(!picture_is_plain_jpeg(bytes_of(copy, jpeg.size), 20, 30, 3, &size), "whose colours?");
+    block_unref(file);
+}
