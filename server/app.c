@@ -266,7 +266,7 @@ static const char *not_ready(void *context)
 {
     const struct app *app = context;
 
-    return atomic_load(&app->stopping) ? "The server is stopping." : NULL;
+    return atomic_load(&app->stopping) ? "The server is stopping." : tls_upkeep_not_ready(app->tls);
 }
 
 static bool build_dispatcher(struct app *app, struct error *err)

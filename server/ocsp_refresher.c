@@ -43,7 +43,8 @@ struct ocsp_refresher {
     char folder[PATH_MAX - 128];
     pthread_t thread;
     bool running;
-    atomic_bool stop;
+    atomic_bool stop, lacks;
+    bool refuse;
     pthread_mutex_t lock; /* over the next three */
     pthread_cond_t poked;
     struct ocsp_choices choices;
@@ -261,6 +262,7 @@ static struct round run_round(struct ocsp_refresher *refresher)
     pthread_mutex_unlock(&refresher->lock);
     round.wake_at = round.now + MOST_PAUSE_S;
     tls_context_each(refresher->context, tend, &round);
+    atomic_store(&refresher->lacks, round.lacks_demanded);
     return round;
 }
 
@@ -287,7 +289,7 @@ static void note_demand(void *context, struct tls_certificate *certificate)
     *(bool *)context |= certificate->must_staple;
 }
 
-static bool first_round(struct ocsp_refresher *refresher, bool refuse, struct error *err)
+static bool first_round(struct ocsp_refresher *refresher, struct error *err)
 {
     bool demanded = false;
 
@@ -295,7 +297,7 @@ static bool first_round(struct ocsp_refresher *refresher, bool refuse, struct er
     if (!demanded)
         return true;
     const struct round round = run_round(refresher);
-    if (!refuse || !round.lacks_demanded)
+    if (!refresher->refuse || !round.lacks_demanded)
         return true;
     return error_set(
         err, FAULT_MISMATCH,
@@ -313,12 +315,13 @@ bool ocsp_refresher_start(struct tls_context *context, const char *folder, const
         return error_set(err, FAULT_BUSY, "no memory for staples");
     refresher->context = context;
     refresher->choices = *choices;
+    refresher->refuse = refuse;
     pthread_mutex_init(&refresher->lock, NULL);
     pthread_cond_init(&refresher->poked, NULL);
     bool fine =
         snprintf(refresher->folder, sizeof refresher->folder, "%s", folder) < (int)sizeof refresher->folder ||
         error_set(err, FAULT_MALFORMED, "data: the path is too long");
-    fine = fine && ocsp_fetch_prepare(err) && first_round(refresher, refuse, err);
+    fine = fine && ocsp_fetch_prepare(err) && first_round(refresher, err);
     if (fine) {
         const int why = pthread_create(&refresher->thread, NULL, refresh_for_ever, refresher);
         fine = why == 0 || error_errno(err, why, "starting the thread for staples");
@@ -340,6 +343,11 @@ void ocsp_refresher_poke(struct ocsp_refresher *refresher, const struct ocsp_cho
     refresher->poke = true;
     pthread_cond_signal(&refresher->poked);
     pthread_mutex_unlock(&refresher->lock);
+}
+
+bool ocsp_refresher_lacks(const struct ocsp_refresher *refresher)
+{
+    return refresher->refuse && atomic_load(&refresher->lacks);
 }
 
 void ocsp_refresher_stop(struct ocsp_refresher *refresher)

@@ -22,13 +22,16 @@ struct ocsp_choices {
 struct ocsp_refresher;
 
 /* `folder` is where fetched responses are kept. If a certificate demands a staple, the first round is done
- * before this returns; `refuse`: without a valid one for it this fails (MISMATCH). `context` must outlive it.
+ * before this returns; `refuse`: without a valid one for it this fails (MISMATCH), and
+ * ocsp_refresher_lacks says so later. `context` must outlive it.
  */
 MUST_USE bool ocsp_refresher_start(struct tls_context *context, const char *folder,
                                    const struct ocsp_choices *choices, bool refuse,
                                    struct ocsp_refresher **ret, struct error *err);
 /* Certificates, files or choices may have changed: look again now. Any thread. */
 void ocsp_refresher_poke(struct ocsp_refresher *refresher, const struct ocsp_choices *choices);
+/* Does a certificate that demands a staple lack a valid one, and is that to be refused? Any thread. */
+bool ocsp_refresher_lacks(const struct ocsp_refresher *refresher);
 void ocsp_refresher_stop(struct ocsp_refresher *refresher); /* NULL is fine */
 
 #endif

@@ -494,7 +494,7 @@ void tls_session_done(struct tls_session *session)
     if (!session)
         return;
     if (session->greeted && !session->finished)
-        log_line(LOG_DEBUG, "a TLS handshake came to nothing");
+        log_line(LOG_INFO, "a TLS handshake was not completed");
     tls_peer_free(session->peer);
     snapshot_release(session->snapshot);
     free(session);

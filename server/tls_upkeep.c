@@ -146,6 +146,12 @@ struct tls_context *tls_upkeep_context(const struct tls_upkeep *upkeep)
     return upkeep->context;
 }
 
+const char *tls_upkeep_not_ready(const struct tls_upkeep *upkeep)
+{
+    return ocsp_refresher_lacks(upkeep->refresher) ? "A certificate demands an OCSP staple and has none."
+                                                   : NULL;
+}
+
 bool tls_upkeep_throwaway_ca(const struct tls_upkeep *upkeep, char *into, size_t size)
 {
     char folder[PATH_MAX];

@@ -181,9 +181,26 @@ class Staples(PkiCase):
         Responder(self, self.port, good=["must"])
         ready = self.serve("--must-staple", "refuse", certificate="must")
         self.assertTrue(self.is_stapled(ready))  # at once: the start waited for it
+        self.assertEqual(ready.get("//readyz").status, 200)
+        self.assertEqual(server.get("//readyz").status, 200)  # it only reports
         done = subprocess.run(["gnutls-cli", "--x509cafile", self.pki.path("root.pem"), "-p", str(ready.port), "localhost"],
                               input=b"", capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout[-2000:])
         done = subprocess.run(["gnutls-cli", "--x509cafile", self.pki.path("root.pem"), "-p", str(server.port), "localhost"],
                               input=b"", capture_output=True, timeout=60)
         self.assertNotEqual(done.returncode, 0)  # a client that honours the demand refuses the one without
+
+    def test_TLS_35_a_demanded_staple_that_is_lost_makes_the_server_not_ready(self):
+        folder = self.pki.folder / "lost"
+        folder.mkdir()
+        for suffix in (".pem", ".key"):
+            shutil.copy(self.pki.path("must" + suffix), folder / ("must" + suffix))
+        shutil.copy(self.response("must"), folder / "must.ocsp")
+        server = self.serve("--must-staple", "refuse", "--ocsp-stapling", "file", certificate="lost/must")
+        self.assertEqual(server.get("//readyz").status, 200)
+        self.pki.server("must-next", "root", lines=["tls_feature = 5"], chain=["root"])
+        for suffix in (".key", ".pem"):  # the next certificate comes, and its staple does not
+            shutil.copy(self.pki.path("must-next" + suffix), folder / ("new" + suffix))
+            (folder / ("new" + suffix)).rename(folder / ("must" + suffix))
+        self.wait_for(lambda: server.get("//readyz").status == 503, "not ready: " + server.log_text()[-1500:])
+        self.assertIn("demands an OCSP staple", server.get("//readyz").body.decode())

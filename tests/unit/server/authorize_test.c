@@ -3,6 +3,7 @@
  *
  * What is allowed by the settings and the rules, and how a refusal reads.
  */
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/file.h"
@@ -64,6 +65,32 @@ TEST(what_is_not_given_is_refused_with_the_role_that_it_needs)
     EXPECT(access_same(access, again) && !access_same(access, NULL) && access_same(NULL, NULL),
            "not the same");
     access_free(again);
+    access_free(access);
+    temp_folder_remove(&folder);
+}
+
+TEST(every_route_has_a_scope_that_a_role_covers)
+{
+    const struct temp_folder folder = temp_folder_new();
+    char path[600], argument[700];
+    struct error err = { 0 };
+    unsigned guarded = 0;
+
+    snprintf(path, sizeof path, "%s/rules", folder.path);
+    snprintf(argument, sizeof argument, "--access-rules=%s", path);
+    if (!file_replace(path, bytes_of_text("search,read,store,delete any\n"), 0600, &err))
+        abort();
+    struct access *access = load("--client-certificates=optional", "--client-ca=x", argument);
+    somebody.expires_unix_s = time(NULL) + 1000;
+    for (size_t i = 0; route_at(i); i++) {
+        const struct route *route = route_at(i);
+        error_clear(&err);
+        EXPECT(authorize(access, &somebody, route->scope, &err), "%s: %s", route->pattern, err.detail);
+        EXPECT(route->scope == SCOPE_NONE || !authorize(access, NULL, route->scope, &err),
+               "%s is open to all", route->pattern);
+        guarded += route->scope != SCOPE_NONE;
+    }
+    EXPECT(guarded > 10, "%u routes are guarded", guarded);
     access_free(access);
     temp_folder_remove(&folder);
 }
