@@ -1,6 +1,7 @@
 """Client certificates as an administrator means them: who gets in, who gets an alert, who may do what."""
 import shutil
 import ssl
+import subprocess
 import time
 
 from gantry import JSON, SLOWER, make_dicom, path_of
@@ -190,3 +191,14 @@ class ClientCertificates(PkiCase):
             said = self.ask(server, None, version, "-sess_in", session)  # no certificate is shown again
             self.assertIn("Reused", said)
             self.assertIn("HTTP/1.1 204", said)
+
+    def test_TLS_43_TLS_45_both_transports_know_the_client(self):
+        server = self.serve_clients(lists=False)
+        for version, said in (("--http1.1", "1.1"), ("--http2", "2")):
+            for name, status in (("good", "204"), ("good-b", "403"), ("foreign", "000"), (None, "000")):
+                shown = ["--cert", self.pki.path(name + ".pem"), "--key", self.pki.path(name + ".key")] if name else []
+                done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{http_code} %{http_version}", version, "--cacert", server.ca, *shown,
+                                       server.url + "/studies"], capture_output=True, text=True, timeout=60 * SLOWER)
+                self.assertEqual(done.stdout.split()[0], status, (version, name, done.stdout))
+                if status != "000":
+                    self.assertEqual(done.stdout.split()[1], said)
