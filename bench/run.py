@@ -515,6 +515,8 @@ class Bench:
     def search(self):
         self.measure("qido.studies.by-patient-id", [f"/dicom-web/studies?PatientID=Q{n}" for n in range(0, self.many, 7)], JSON)
         self.measure("qido.studies.limit-25", ["/dicom-web/studies?limit=25"], JSON)
+        for name, coding in (("", None), (".gzip", GZIP), (".zstd", GZIP.replace("gzip", "zstd"))):
+            self.measure("qido.studies.limit-1000" + name, ["/dicom-web/studies?limit=1000"], [JSON, coding] if coding else JSON)
         self.measure("qido.studies.wildcard", ["/dicom-web/studies?PatientName=*Q1*&limit=25"], JSON)
         self.measure("qido.instances.of-a-series", [f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1/instances"], JSON)
 

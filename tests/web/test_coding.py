@@ -58,6 +58,25 @@ class Coding(ServerCase):
             for name in ("Content-Encoding", "Content-Length", "ETag", "Vary", "Content-Type"):
                 self.assertEqual(head.headers.get(name), got.headers.get(name), (wanted, name))
 
+    def test_HTP_01_head_is_a_get_without_its_body_on_every_resource(self):
+        path, changing = path_of(self.files[0]), {"Date", "X-Request-Id", "Server-Timing", "Connection", "Transfer-Encoding", "Content-Length"}
+        study, series, _ = uids_of(self.files[0])
+        for target, accept in (("/studies", "application/dicom+json"), (f"/studies/{study}/series", "application/dicom+json"),
+                               (f"/studies/{study}/metadata", "application/dicom+json"), (f"/studies/{study}", "multipart/related; type=\"application/dicom\""),
+                               (f"/studies/{study}/series/{series}", "multipart/related; type=\"application/dicom\""), (path, "application/dicom"),
+                               (path + "/metadata", "application/dicom+json"), (path + "/frames/1", FRAME["Accept"]), (path + "/frames/9", "*/*"),
+                               ("/", "application/json"), ("//healthz", "*/*"), ("//readyz", "*/*"), ("/nowhere", "*/*"), ("/studies/1.2.3.4", "*/*")):
+            got, head = (self.server.call(method, target, headers={"Accept": accept}) for method in ("GET", "HEAD"))
+            self.assertEqual((head.status, head.body), (got.status, b""), target)
+            self.assertEqual({n: v for n, v in head.headers.items() if n not in changing}, {n: v for n, v in got.headers.items() if n not in changing}, target)
+            if "Content-Length" in head.headers:
+                self.assertEqual(head.headers["Content-Length"], str(len(got.body)), target)
+
+    def test_a_method_is_never_overridden(self):
+        for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"):
+            self.assertStatus(self.server.call("POST", "/studies/" + uids_of(self.files[0])[0], b"", {name: "DELETE"}), 415)
+        self.assertStatus(self.server.get(f"/studies/{uids_of(self.files[0])[0]}?_method=DELETE", {"Accept": "multipart/related; type=\"application/dicom\""}), 200)
+
     def test_HTP_61_tags_differ_by_coding_and_each_gives_304(self):
         path = path_of(self.files[0]) + "/metadata"
         for target in (path, "/"):
