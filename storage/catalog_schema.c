@@ -7,6 +7,9 @@
  *                 ▲                                   what is stored together lies together, ids are never
  *                 └┄┄┄ metadata_pack                  reused
  *
+ * A series' number is never used again either (AUTOINCREMENT): who packs an old one while it is deleted must
+ * not meet a new one under its number.
+ *
  * Study and series rows hold what the first instance brought (SEA, STO-66); what later instances say
  * otherwise is in their own metadata. Nothing is NULL: '' is "empty or absent", so one comparison asks for
  * both (SEA-41).
@@ -35,7 +38,7 @@ static const char *const own_columns[] = {
     [LEVEL_STUDY] = "id INTEGER PRIMARY KEY,"
                     "series_count INTEGER NOT NULL DEFAULT 0, instance_count INTEGER NOT NULL DEFAULT 0,"
                     "modalities TEXT NOT NULL DEFAULT ''",
-    [LEVEL_SERIES] = "id INTEGER PRIMARY KEY, study_id INTEGER NOT NULL,"
+    [LEVEL_SERIES] = "id INTEGER PRIMARY KEY AUTOINCREMENT, study_id INTEGER NOT NULL,"
                      "instance_count INTEGER NOT NULL DEFAULT 0, revision INTEGER NOT NULL DEFAULT 0,"
                      "sop_classes TEXT NOT NULL DEFAULT '',"
                      "request_attributes TEXT NOT NULL DEFAULT ''",

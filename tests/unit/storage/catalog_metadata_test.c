@@ -236,6 +236,38 @@ TEST(what_is_in_memory_is_had_without_waiting)
     catalogued_close(&house);
 }
 
+static uint64_t only_series_id(struct catalogued *house)
+{
+    SCOPED(reader) struct reader reader = { 0 };
+    SCOPED(statement) sqlite3_stmt *find = NULL;
+    struct error err = { 0 };
+    bool row = false;
+
+    EXPECT(reader_take(house->catalog, &reader, &err) &&
+               connection_prepare(reader.connection, "SELECT id FROM series", &find, &err) &&
+               statement_step(reader.connection, find, &row, &err) && row,
+           "%s", err.detail);
+    return statement_number(find, 0);
+}
+
+/* Else a pack that was read from the old one could be kept beside the new one: another patient's metadata. */
+TEST(the_number_of_a_deleted_series_is_never_used_again)
+{
+    struct catalogued house;
+    struct error err = { 0 };
+    uint64_t removed;
+
+    catalogued_open(&house);
+    add(&house, "1.2", "1.2.1", 1, 10);
+    const uint64_t before = only_series_id(&house);
+    const struct instance_key study = key_of("1.2", "", "");
+    EXPECT(catalog_delete(house.catalog, &study, NULL, NULL, &removed, &err), "%s", err.detail);
+    catalogued_reopen(&house);
+    add(&house, "1.3", "1.3.1", 1, 10);
+    EXPECT(only_series_id(&house) > before, "the same number");
+    catalogued_close(&house);
+}
+
 enum { GROWING_TO = 60 };
 
 static void *grow(void *of)
