@@ -5,12 +5,15 @@
  * for each way, number of threads and batch size.
  *
  *   bench_durability <folder on the volume to measure> [KiB a file, default 512] [files a case, default 512]
+ *   bench_durability --bare <folder> [KiB a file] [files]     what the disk gives 8 threads that write and
+ * fsync, and nothing else: one line for bench/run.py
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,10 +129,62 @@ static int folder(const char *root, const char *name)
     char path[4096];
 
     snprintf(path, sizeof path, "%s/%s", root, name);
+    mkdir(root, 0700);
     mkdir(path, 0700);
     const int fd = open(path, O_RDONLY | O_DIRECTORY);
     must(fd >= 0, path);
     return fd;
+}
+
+enum { BARE_THREADS = 8 };
+
+static void *write_and_sync(void *context)
+{
+    struct work *work = context;
+    uint8_t *data = malloc(work->file_size);
+    struct error err = { 0 };
+    char name[64];
+
+    must(data != NULL, "malloc");
+    memset(data, (int)work->thread + 1, work->file_size);
+    for (unsigned i = 0; i < work->batches; i++) {
+        snprintf(name, sizeof name, "bare-%u-%u", work->thread, i);
+        const int fd = openat(work->objects_fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        must(fd >= 0 && file_write(fd, bytes_of(data, work->file_size), &err) && fsync(fd) == 0, "write");
+        close(fd);
+    }
+    free(data);
+    return NULL;
+}
+
+static double cpu_seconds(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* The files stay: unlinking them would be measured with the next run, for a while. */
+static void bare(const struct work *model, unsigned files)
+{
+    struct work work[BARE_THREADS];
+    pthread_t ids[BARE_THREADS];
+    const double cpu = cpu_seconds();
+    const uint64_t from = clock_monotonic_us();
+
+    for (unsigned i = 0; i < BARE_THREADS; i++) {
+        work[i] = *model;
+        work[i].thread = i;
+        work[i].batches = files / BARE_THREADS;
+        must(pthread_create(&ids[i], NULL, write_and_sync, &work[i]) == 0, "pthread_create");
+    }
+    for (unsigned i = 0; i < BARE_THREADS; i++)
+        pthread_join(ids[i], NULL);
+    const double seconds = (double)(clock_monotonic_us() - from) / 1e6;
+    const double done = (double)(files / BARE_THREADS * BARE_THREADS);
+    printf("{\"rate\": %.1f, \"cpu_ms\": %.3f}\n", done / seconds, (cpu_seconds() - cpu) * 1e3 / done);
 }
 
 int main(int argc, char **argv)
@@ -138,7 +193,10 @@ int main(int argc, char **argv)
         unsigned threads, batch;
     } shapes[] = { { 1, 1 }, { 8, 1 }, { 1, 64 }, { 4, 64 } };
     uint64_t kib = 512, files = 512;
+    const bool is_bare = argc > 1 && strcmp(argv[1], "--bare") == 0;
 
+    argc -= is_bare;
+    argv += is_bare;
     if (argc < 2 || (argc > 2 && !number_parse(bytes_of_text(argv[2]), 1, 65536, &kib)) ||
         (argc > 3 && !number_parse(bytes_of_text(argv[3]), 64, 65536, &files))) {
         fprintf(stderr, "usage: %s folder [KiB a file] [files a case]\n", argv[0]);
@@ -148,6 +206,10 @@ int main(int argc, char **argv)
     struct work work = { .file_size = (size_t)kib << 10 };
     work.drafts_fd = folder(argv[1], "drafts");
     work.objects_fd = folder(argv[1], "objects");
+    if (is_bare) {
+        bare(&work, (unsigned)files);
+        return 0;
+    }
     for (size_t shape = 0; shape < COUNT_OF(shapes); shape++)
         for (unsigned way = 0; way < WAYS; way++)
             for (unsigned drafts = 0; drafts < 2; drafts++) {

@@ -305,6 +305,7 @@ class Bench:
         count = 30 if smoke else 300
         whole = f"{data.ROOT}.8.199999999999"
         bodies["study"], _ = data.multipart([data.image(whole, whole + ".1", f"{whole}.1.{n}", 512, 512, number=n) for n in range(1, count + 1)])
+        bodies["frames"], _ = data.multipart([data.image(study, series, instance, 512, 512, frames=10 if smoke else 101)])
         for name, body in bodies.items():
             (self.folder / f"body-{name}").write_bytes(body)
 
@@ -316,12 +317,25 @@ class Bench:
         peers = self.servers(nginx=False)
         for connections in (1, 4, 8):
             self.measure("stow.ct.1-per-post", ["/dicom-web/studies"], JSON, connections, servers=peers, extra=body("ct"), unit="instance")
+        self.bare()
         self.measure("stow.ct.1-per-post.chunked", ["/dicom-web/studies"], JSON, 4, servers=peers,
                      extra=lambda s: body("ct")(s) + ["--chunked"], unit="instance")
         for connections in (1, 4):
             self.measure("stow.ct.study-per-post", ["/dicom-web/studies"], JSON, connections, per=count, servers=peers, extra=body("study"),
                          unit="instance", requests=connections * (1 if smoke else 2), seconds=120)
         self.measure("stow.small.1-per-post", ["/dicom-web/studies"], JSON, 8, servers=peers, extra=body("small"), unit="instance")
+        self.measure("stow.multi-frame.53-mb", ["/dicom-web/studies"], JSON, 1, servers=peers, extra=body("frames"), unit="instance",
+                     requests=1 if smoke else 5, seconds=120)
+
+    def bare(self):
+        """The same bytes by 8 threads that write and fsync, and do nothing else."""
+        if self.options.only and not re.search(self.options.only, "stow.ct.1-per-post"):
+            return
+        runs = [json.loads(subprocess.run([Path(self.options.load).with_name("bench_durability"), "--bare", self.folder / f"bare-{n}", "512",
+                                           "64" if self.options.smoke else "1024"], check=True, capture_output=True).stdout)
+                for n in range(self.options.rounds)]
+        print(f"{'bare write and fsync, 8 threads':34} {'':8} {statistics.median(r['rate'] for r in runs):9.1f} {'':8} "
+              f"{statistics.median(r['cpu_ms'] for r in runs):8.3f}", flush=True)
 
     def fill(self):
         smoke = self.options.smoke

@@ -98,7 +98,7 @@ class Soak:
         drafts = os.listdir(data / "drafts")
         expect(not drafts, f"{len(drafts)} drafts are left")
         shutil.rmtree(data)
-        return done.stdout.split(",")[0]
+        return done.stdout.split(", ")[0]
 
     def all_at_once(self, count, work):
         failures = []
