@@ -95,7 +95,11 @@ class Gantry:
                 raise SystemExit((self.folder / "log").read_text()[-2000:])
             told += line
         self.ca = re.search(rb"CA: (\S+)", told).group(1).decode()
-        self.pids = [self.process.pid]
+
+    @property
+    def pids(self):
+        """The server and its decoders."""
+        return [self.process.pid] + children(self.process.pid)
 
     def restart(self, *more):
         """With more settings, until the next restart."""
@@ -534,6 +538,68 @@ class Bench:
         self.measure("qido.studies.wildcard", ["/dicom-web/studies?PatientName=*Q1*&limit=25"], JSON)
         self.measure("qido.instances.of-a-series", [f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1/instances"], JSON)
 
+    def transcode(self):
+        """Frames in other transfer syntaxes than they are stored in: without a cache, out of it, and many at once."""
+        if self.options.only and not re.search(self.options.only, "transcode"):
+            return
+        base, root = "/dicom-web", data.ROOT
+        octets = 'Accept: multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1'
+
+        def named(media, syntax):
+            return f'Accept: multipart/related; type="{media}"; transfer-syntax=1.2.840.10008.1.2{syntax}'
+
+        def paths(study, count=12):
+            return [f"{base}/studies/{root}.{study}/series/{root}.{study}.1/instances/{root}.{study}.1.{n}" for n in range(1, count + 1)]
+        self.store([data.image(f"{root}.31", f"{root}.31.1", f"{root}.31.1.{n}", 512, 512, number=n) for n in range(1, 13)])
+        self.store([data.image(f"{root}.36", f"{root}.36.1", f"{root}.36.1.1", 480, 640, frames=60, bits=8, samples=3,
+                               sop_class="1.2.840.10008.5.1.4.1.1.3.1", modality="US")])
+        self.store([data.image(f"{root}.37", f"{root}.37.1", f"{root}.37.1.1", 512, 512, frames=20 if self.options.smoke else 105,
+                               sop_class="1.2.840.10008.5.1.4.1.1.2.1")])
+        stored = {32: ("jpeg-ls", ".4.80"), 33: ("htj2k", ".4.201"), 34: ("j2k", ".4.90"), 35: ("jpeg-lossless", ".4.70")}
+        for study, (name, syntax) in stored.items():
+            files = []
+            for path in paths(31):
+                status, file = self.request(self.gantry, "GET", path, f"Accept: application/dicom; transfer-syntax=1.2.840.10008.1.2{syntax}")
+                if status != 200:
+                    raise SystemExit(f"{name}: {status} {file[:300]!r}")
+                files.append(file.replace(f"{root}.31".encode(), f"{root}.{study}".encode()))
+            self.store(files)
+        peers = self.servers(nginx=False)
+        self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
+        for study, (name, _) in stored.items():
+            self.measure(f"transcode.ct.{name}-to-native", [p + "/frames/1" for p in paths(study)], octets, 1, servers=[self.gantry] if name == "htj2k" else peers)
+        ct = [p + "/frames/1" for p in paths(31)]
+        self.measure("transcode.ct.native-to-htj2k", ct, named("image/jphc", ".4.201"), 1, servers=[self.gantry])
+        self.measure("transcode.ct.native-to-jpeg-ls", ct, named("image/jls", ".4.80"), 1, servers=peers)
+        cine = [f"{paths(36, 1)[0]}/frames/{n}" for n in range(1, 61)]
+        for connections in (1, 4):
+            self.measure("transcode.cine.native-to-jpeg", cine, named("image/jpeg", ".4.50"), connections, servers=[self.gantry])
+        self.gantry.restart()
+        self.measure("transcode.cine.out-of-the-cache", cine, named("image/jpeg", ".4.50"), 4, servers=[self.gantry, self.nginx])
+        self.measure("transcode.ct.out-of-the-cache", [p + "/frames/1" for p in paths(32)], octets, 4, servers=[self.gantry, self.nginx])
+        self.under_load([p + "/frames/1" for p in paths(31)], f"{paths(37, 1)[0]}/frames/", named("image/jp2", ".4.90"))
+
+    def under_load(self, stored, frames, header):
+        """32 clients that ask frames of a large file in another syntax, and one viewer of stored frames beside them."""
+        import threading
+        alone = self.once(self.gantry, stored, 2, 3, "--header", ANY)
+        self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
+        count = 20 if self.options.smoke else 105
+        listed, busy = self.folder / "many", {}
+        listed.write_text("".join(f"{frames}{n}\n" for n in range(1, count + 1)))
+
+        def load():
+            busy.update(json.loads(subprocess.run([self.options.load, "--port", str(self.gantry.port), "--paths", str(listed), "--connections", "32",
+                                                   "--seconds", "6", "--header", header], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout))
+        thread = threading.Thread(target=load)
+        thread.start()
+        time.sleep(1)
+        beside = self.once(self.gantry, stored, 2, 3, "--header", ANY)
+        thread.join()
+        print(f"transcode: 32 clients ask frames of a {count * 0.524:.0f} MB file as JPEG 2000: {busy['requests']} in {busy['seconds']:.1f} s, {busy['failed']} failed; "
+              f"peak memory {peak_memory(self.gantry.pids):.0f} MB; stored frames beside them p99 {beside['p99_ms']:.2f} ms, alone {alone['p99_ms']:.2f} ms",
+              flush=True)
+
     def handshakes(self):
         for how in ("full", "resume"):
             self.measure(f"tls.handshake.{how}", ["/healthz"], None, 4, servers=[self.gantry, self.nginx],
@@ -611,6 +677,7 @@ class Bench:
             self.fill()
             self.retrieve()
             self.large()
+            self.transcode()
             self.rendered()
             self.search()
             self.handshakes()

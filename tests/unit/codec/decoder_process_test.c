@@ -132,6 +132,35 @@ TEST(TSX_21_a_decoder_that_is_gone_is_begun_again)
     EXPECT(decoders(pids, COUNT_OF(pids)) == 0, "decoders are left");
 }
 
+/* OpenJPH ends its process over an assertion that foreign bytes can break. */
+TEST(TSX_21_whatever_htj2k_is_broken_to_the_server_stays)
+{
+    SCOPED(pixels) struct pixels made = made_pixels(&grey), coded = { 0 };
+    struct error err = { 0 };
+    uint32_t state = 4711;
+    unsigned failed = 0;
+
+    EXPECT(codec_encode(SYNTAX_HTJ2K_LOSSLESS, &made, &usual, &coded, &err), "%s", err.detail);
+    open_processes(1);
+    for (unsigned round = 0; round < 300; round++) {
+        SCOPED(pixels) struct pixels got = { 0 };
+        struct block *broken = made_block(block_bytes(coded.block));
+        uint8_t *room = block_room(broken, NULL);
+        for (unsigned i = 0; i < 1 + round % 8; i++)
+            room[made_random(&state) % (round % 2 ? 250 : block_bytes(coded.block).size)] =
+                (uint8_t)made_random(&state);
+        err = (struct error){ 0 };
+        const bool ok = codec_decode(SYNTAX_HTJ2K_LOSSLESS, &grey, broken, &all, &got, &err);
+        EXPECT(ok || err.fault == FAULT_CORRUPT_PIXELS || err.fault == FAULT_TOO_LARGE ||
+                   err.fault == FAULT_BUSY,
+               "%d: %s", err.fault, err.detail);
+        failed += !ok;
+        block_unref(broken);
+    }
+    EXPECT(failed > 0, "none failed");
+    decoder_processes_close();
+}
+
 struct worker {
     pthread_t thread;
     const struct pixels *made, *coded;
