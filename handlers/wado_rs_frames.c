@@ -16,7 +16,7 @@
 #include "http/multipart_writer.h"
 
 /* A longer list takes an I/O thread too long: its heads are made to be measured. */
-enum { FRAMES_INLINE = 64 };
+enum { FRAMES_INLINE = 64, FRAMES_AT_ONCE = 8 /* made for one who looks; more are for one who collects */ };
 
 static bool frames_are_there(const struct instance_record *record, const struct frame_list *wanted,
                              struct error *err)
@@ -75,6 +75,7 @@ static bool answer_frames(const struct service *service, const struct request *r
     }
     if (representation_is_held(request, &what, response))
         return true;
+    response->is_bulk = offer->way == OFFER_MADE && wanted->count > FRAMES_AT_ONCE;
     return frames_body(service, request, record, wanted, offer, choice.multipart ? NULL : location, boundary,
                        &body, err) &&
            representation_send(request, &what, body, response, err);

@@ -214,6 +214,11 @@ static void drop_decoders(struct app *app)
     decoder_processes_close();
 }
 
+static void forget_frames(void *cache, const uint64_t *generations, size_t count)
+{
+    frame_cache_forget(cache, generations, count);
+}
+
 static bool build_frame_cache(struct app *app, struct error *err)
 {
     char folder[PATH_MAX];
@@ -221,12 +226,16 @@ static bool build_frame_cache(struct app *app, struct error *err)
                                                  .memory_bytes = app->started->frame_cache_memory,
                                                  .disk_bytes = app->started->frame_cache_disk };
 
-    return house_path(app->started, "cache/frames", folder, sizeof folder, err) &&
-           frame_cache_open(&options, &app->frame_cache, err);
+    if (!house_path(app->started, "cache/frames", folder, sizeof folder, err) ||
+        !frame_cache_open(&options, &app->frame_cache, err))
+        return false;
+    store_tell_of_forgotten(app->house.store, forget_frames, app->frame_cache);
+    return true;
 }
 
 static void drop_frame_cache(struct app *app)
 {
+    store_tell_of_forgotten(app->house.store, NULL, NULL);
     frame_cache_close(app->frame_cache);
 }
 

@@ -416,25 +416,46 @@ struct frame_key frame_key_of(uint64_t generation, const uint8_t digest[STORE_DI
     return key;
 }
 
-void frame_cache_forget(struct frame_cache *cache, uint64_t generation)
+static int by_number(const void *a, const void *b)
 {
-    for (unsigned i = 0; i < BUCKETS; i++) {
+    const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+    return left < right ? -1 : left > right;
+}
+
+static void forget_entry(struct frame_cache *cache, struct entry *entry)
+{
+    if (entry->block || entry->failure)
+        leave_memory(cache, entry);
+    if (entry->file_bytes) {
+        remove_file(cache, &entry->key);
+        disk_remove(&cache->disk, entry, entry->file_bytes);
+        entry->file_bytes = 0;
+    }
+    drop_if_empty(cache, entry);
+}
+
+/* One walk for all of them; the lock is let go between the buckets. */
+void frame_cache_forget(struct frame_cache *cache, const uint64_t *generations, size_t count)
+{
+    uint64_t *sorted = malloc((count ? count : 1) * sizeof *sorted);
+
+    if (!sorted)
+        abort();
+    if (count) {
+        memcpy(sorted, generations, count * sizeof *sorted);
+        qsort(sorted, count, sizeof *sorted, by_number);
+    }
+    for (unsigned i = 0; count && i < BUCKETS; i++) {
         pthread_mutex_lock(&cache->lock);
         for (struct entry *entry = cache->buckets[i], *next; entry; entry = next) {
             next = entry->next;
-            if (entry->key.generation != generation)
-                continue;
-            if (entry->block || entry->failure)
-                leave_memory(cache, entry);
-            if (entry->file_bytes) {
-                remove_file(cache, &entry->key);
-                disk_remove(&cache->disk, entry, entry->file_bytes);
-                entry->file_bytes = 0;
-            }
-            drop_if_empty(cache, entry);
+            if (bsearch(&entry->key.generation, sorted, count, sizeof *sorted, by_number))
+                forget_entry(cache, entry);
         }
         pthread_mutex_unlock(&cache->lock);
     }
+    free(sorted);
 }
 
 struct frame_cache_count frame_cache_count(struct frame_cache *cache)

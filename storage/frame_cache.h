@@ -53,8 +53,8 @@ typedef bool frame_make_fn(void *context, struct block **ret, struct error *err)
 MUST_USE bool frame_cache_get(struct frame_cache *cache, const struct frame_key *key, enum patience patience,
                               struct waiter *waiter_or_null, frame_make_fn *make, void *context,
                               struct block **ret, struct error *err);
-/* The instance is gone: so are its frames. May wait. */
-void frame_cache_forget(struct frame_cache *cache, uint64_t generation);
+/* The instances are gone: so are their frames. May wait. */
+void frame_cache_forget(struct frame_cache *cache, const uint64_t *generations, size_t count);
 
 struct frame_cache_count {
     uint64_t memory_hits, disk_hits, shared, made, memory_bytes, disk_bytes;

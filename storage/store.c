@@ -315,6 +315,14 @@ void store_forget(struct store *store, const uint64_t *generations, size_t count
             log_line(LOG_DEBUG, "store: %s", err.detail); /* no such folder: nothing was placed in it */
     }
     open_files_close_unlinked(store->open_files);
+    if (store->told)
+        store->told(store->told_context, generations, count);
+}
+
+void store_tell_of_forgotten(struct store *store, store_told_fn *told_or_null, void *context)
+{
+    store->told = told_or_null;
+    store->told_context = context;
 }
 
 /* ── all that is stored ── */

@@ -60,6 +60,10 @@ void store_path(const struct store *store, uint64_t generation, char *into, size
 /* Removes files for good: once it returns they do not come back after a power cut either, so that what told
  * recovery of them (drafts, marks) may go. Readers that hold one open keep it. Absent is fine. May wait. */
 void store_forget(struct store *store, const uint64_t *generations, size_t count);
+/* Who keeps things made of stored files is told which are gone; NULL: nobody any more. One at a time; not
+ * while files are forgotten. */
+typedef void store_told_fn(void *context, const uint64_t *generations, size_t count);
+void store_tell_of_forgotten(struct store *store, store_told_fn *told_or_null, void *context);
 
 /* A draft has its generation from the start. Appending hashes (SHA-256). DISK_FULL, DISK. May wait. */
 MUST_USE bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err);

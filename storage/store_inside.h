@@ -28,6 +28,8 @@ struct store {
     uint64_t free_space_floor;
     atomic_uint_fast64_t next_generation;
     struct open_files *open_files;
+    store_told_fn *told; /* of forgotten files, or NULL */
+    void *told_context;
     bool can_open_cached; /* openat2 RESOLVE_CACHED */
     bool can_read_cached; /* preadv2 RWF_NOWAIT */
     pthread_mutex_t folder_lock;

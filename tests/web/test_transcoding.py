@@ -250,6 +250,19 @@ class Transcoding(ServerCase):
         self.assertEqual(part.body, whole[100:200])
 
 
+    def test_frames_of_what_was_deleted_are_nowhere(self):
+        array, file = image(64, 64, bits=12, frames=8)
+        self.server.store([file])
+        for frame in range(1, 9):
+            self.assertStatus(self.server.get(path_of(file) + f"/frames/{frame}", {"Accept": f"image/jls; transfer-syntax={ROOT}.4.80"}), 200)
+        self.assertEqual(self.server.call("DELETE", path_of(file)).status, 204)
+        self.server.terminate()  # what is in memory would be written now
+        stored = {int(path.stem, 16) for path in Path(self.server.folder, "objects").rglob("*.dcm")}
+        kept = {int(path.name[:16], 16) for path in Path(self.server.folder, "cache", "frames").iterdir()}
+        self.assertLessEqual(kept, stored)
+        self.server.start()
+
+
 @unittest.skipUnless(os.environ.get("GANTRY_TEST_DATA"), "no collection of real files")
 class RealFiles(ServerCase):
     def test_every_compressed_file_is_decoded_as_dcmtk_and_gdcm_do(self):

@@ -214,7 +214,7 @@ TEST(what_is_forgotten_is_gone_from_memory_and_disk)
 
     for (uint32_t i = 0; i < 20; i++)
         EXPECT(get(&house, 1, i + 1, &made) && get(&house, 2, i + 1, &other), "frame %u", i);
-    frame_cache_forget(house.cache, 1);
+    frame_cache_forget(house.cache, &(uint64_t){ 1 }, 1);
     atomic_store(&made.calls, 0);
     atomic_store(&other.calls, 0);
     for (uint32_t i = 0; i < 20; i++)
@@ -328,7 +328,7 @@ static void *jostle(void *of)
         struct made made = { .value = (uint8_t)frame };
         one->wrong += !get(one->house, 1 + frame % 3, frame + 1, &made);
         if (i % 100 == 99)
-            frame_cache_forget(one->house->cache, 1);
+            frame_cache_forget(one->house->cache, &(uint64_t){ 1 }, 1);
     }
     return NULL;
 }
