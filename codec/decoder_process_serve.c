@@ -11,6 +11,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -24,7 +25,7 @@
 #include "bridge/start.h"
 #include "codec/decoder_area.h"
 
-enum { DATA_FLOOR_BYTES = 256 * 1024 * 1024, DATA_FACTOR = 24 };
+enum { DATA_FLOOR_BYTES = 256 * 1024 * 1024, DATA_FACTOR = 24, HEAP_KEPT_BYTES = 32 * 1024 * 1024 };
 
 static void leave_files(void)
 {
@@ -140,6 +141,10 @@ int decoder_process_serve(void)
     signal(SIGINT, SIG_IGN); /* of a terminal: the server says when it is over */
     leave_files();
     bridge_quiet();
+    /* Frames come one after the other, alike: memory that was given back would be zeroed again for the next.
+     */
+    mallopt(M_MMAP_THRESHOLD, HEAP_KEPT_BYTES);
+    mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
     block_budget(SIZE_MAX / 2); /* RLIMIT_DATA is what counts here */
     if (!lock_up())
         return 1;
