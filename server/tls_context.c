@@ -25,6 +25,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "server/tls_profile.h"
 
@@ -412,9 +413,16 @@ static int choose_credentials(gnutls_session_t session)
     return 0;
 }
 
-static int refuse_client(gnutls_session_t session, gnutls_alert_description_t alert, const char *why)
+/* By its fingerprint: whoever looks for it has the certificate; names of people stay out of the log. */
+static int refuse_client(gnutls_session_t session, gnutls_alert_description_t alert, gnutls_datum_t leaf,
+                         const char *why)
 {
-    log_line(LOG_WARNING, "a client certificate is refused: %s", why);
+    uint8_t digest[DIGEST_BYTES];
+    char fingerprint[2 * DIGEST_BYTES + 1];
+
+    digest_of(bytes_of(leaf.data, leaf.size), digest);
+    digest_hex(digest, sizeof digest, fingerprint);
+    log_line(LOG_WARNING, "a client certificate is refused: %s; its SHA-256 is %s", why, fingerprint);
     gnutls_alert_send(session, GNUTLS_AL_FATAL, alert);
     return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
@@ -448,7 +456,7 @@ static int verify_client(gnutls_session_t session, unsigned type, unsigned when,
             if (snapshot->client_certificates == CLIENT_CERTIFICATES_REQUIRED)
                 return refuse_nobody(session);
         } else if (!tls_trust_verify(snapshot->trust, chain, count, time(NULL), &ours->peer, &alert, &err)) {
-            return refuse_client(session, alert, err.detail);
+            return refuse_client(session, alert, chain[0], err.detail);
         }
     }
     ours->finished = true;
