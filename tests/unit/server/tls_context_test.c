@@ -254,6 +254,31 @@ TEST(TLS_09_sessions_are_resumed)
     temp_folder_remove(&folder);
 }
 
+TEST(TLS_09_a_ticket_is_void_once_its_key_was_made_anew_or_tickets_are_off)
+{
+    static const struct {
+        unsigned lifetime_s, rotation_s;
+    } cases[] = { { 600, 0 }, { 0, 3600 } };
+    struct pair pair;
+    struct error err = { 0 };
+
+    folder = temp_folder_new();
+    struct tls_context *context = open_good(&pair);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct tls_options options = options_of(&pair);
+        gnutls_datum_t session = { 0 };
+        const struct meeting meeting = { .priorities = "NORMAL:-VERS-ALL:+VERS-TLS1.3", .session = &session };
+        options.ticket_lifetime_s = cases[i].lifetime_s;
+        options.ticket_rotation_s = cases[i].rotation_s; /* 0: for each session */
+        EXPECT(tls_context_reload(context, &options, &err), "%s", err.detail);
+        const struct hands first = shake(context, &meeting), second = shake(context, &meeting);
+        EXPECT(first.server_outcome == 0 && second.server_outcome == 0 && !second.resumed, "case %zu", i);
+        gnutls_free(session.data);
+    }
+    tls_context_close(context);
+    temp_folder_remove(&folder);
+}
+
 static struct tls_context *reloading;
 static struct tls_options reload_with;
 static void reload_now(void)
