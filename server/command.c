@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,15 +16,16 @@
 
 enum { TERMINAL_EVERY_MS = 500, ELSEWHERE_EVERY_MS = 10000, LINE_MOST = 240 };
 
-static volatile sig_atomic_t stopped;
+/* Lock-free, so a signal handler may set it; read by many threads. */
+static atomic_int stopped;
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "set in a signal handler");
 
 static void note_signal(int number)
 {
-    if (stopped) { /* asked twice: what is committed is safe */
+    if (atomic_exchange(&stopped, 1)) { /* asked twice: what is committed is safe */
         signal(number, SIG_DFL);
         raise(number);
     }
-    stopped = 1;
 }
 
 void command_watch_signals(void)
@@ -37,7 +39,7 @@ void command_watch_signals(void)
 
 bool command_is_stopped(void)
 {
-    return stopped;
+    return atomic_load(&stopped);
 }
 
 void progress_begin(struct progress *progress, const char *command)
