@@ -14,6 +14,8 @@
 
 static const char UNREADABLE[] = "The stored pixel data cannot be decoded.";
 
+enum { LARGE_FRAME_BYTES = 2 * 1024 * 1024 };
+
 enum signs { UNSIGNED_ONLY, ANY_SIGN };
 
 /* What a library can do; where two lines name one syntax, the first that fits. Decoding looks at the stream
@@ -178,6 +180,13 @@ bool codec_is_plausible(uint64_t native_bytes, uint64_t coded_bytes)
     return native_bytes <= BLANK_BYTES || (native_bytes - BLANK_BYTES) / MOST_FOR_ONE <= coded_bytes;
 }
 
+static bool too_large(const struct decoding *task, struct error *err)
+{
+    return error_tell(err, FAULT_TOO_LARGE,
+                      "A frame of %" PRIu64 " bytes is not decoded; at most %" PRIu64 " (decode_ceiling).",
+                      pixel_shape_frame_bytes(&task->shape), task->ceiling_bytes);
+}
+
 static bool check_size(const struct decoding *task, struct error *err)
 {
     const struct pixel_shape *shape = &task->shape;
@@ -186,10 +195,7 @@ static bool check_size(const struct decoding *task, struct error *err)
     if (size == 0)
         return decoding_failed(err, "%" PRIu32 " x %" PRIu32 " pixels", shape->columns, shape->rows);
     if (size > task->ceiling_bytes)
-        return error_tell(err, FAULT_TOO_LARGE,
-                          "A frame of %" PRIu64 " bytes is not decoded; at most %" PRIu64
-                          " (decode_ceiling).",
-                          size, task->ceiling_bytes);
+        return too_large(task, err);
     if (!codec_is_plausible(size, task->coded.size))
         return error_tell(err, FAULT_TOO_LARGE,
                           "%zu coded bytes claim to be a frame of %" PRIu64 ": not decoded.",
@@ -220,6 +226,14 @@ static bool goes_elsewhere(enum transfer_syntax from)
 {
     return decoder_processes_are_open() && !is_native(from) && from != SYNTAX_RLE_LOSSLESS &&
            from != SYNTAX_DEFLATED_FRAME;
+}
+
+/* Encoders keep several times the frame: so large ones are made where their memory has a limit and their
+ * number, too. */
+static bool is_large_work(enum transfer_syntax to, const struct pixel_shape *shape)
+{
+    return decoder_processes_are_open() && pixel_shape_frame_bytes(shape) > LARGE_FRAME_BYTES &&
+           to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME && to != SYNTAX_JPEG_BASELINE_8;
 }
 
 /* What decoders leave to one place. They give samples interleaved, or as they come; the attributes may say
@@ -324,9 +338,12 @@ bool codec_transcode(enum transfer_syntax from, enum transfer_syntax to, const s
     const struct decoding task = { .shape = *shape,
                                    .coded = block_bytes(frame),
                                    .ceiling_bytes = ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES };
-    if (goes_elsewhere(from) && to != SYNTAX_EXPLICIT_LE && codec_can(from, to, shape)) {
+    if (is_native(from) && pixel_shape_frame_bytes(shape) > task.ceiling_bytes)
+        return too_large(&task, err);
+    if ((goes_elsewhere(from) || is_large_work(to, shape)) && to != SYNTAX_EXPLICIT_LE &&
+        codec_can(from, to, shape)) {
         const struct decoder_job job = { from, to, *shape, wish, *parameters };
-        return check_size(&task, err) && decoder_process_run(&job, task.coded, ret, err);
+        return (is_native(from) || check_size(&task, err)) && decoder_process_run(&job, task.coded, ret, err);
     }
     if (is_recompression(from, to))
         return recompress(to, shape, block_bytes(frame), ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES,

@@ -161,6 +161,28 @@ TEST(TSX_21_whatever_htj2k_is_broken_to_the_server_stays)
     decoder_processes_close();
 }
 
+TEST(large_native_frames_are_encoded_apart_and_the_same)
+{
+    const struct pixel_shape large = { 1100, 1000, 1, 16, 12, false, false, MONOCHROME2 };
+    SCOPED(pixels) struct pixels made = made_pixels(&large), here = { 0 }, there = { 0 }, none = { 0 };
+    struct error err = { 0 };
+
+    EXPECT(codec_transcode(SYNTAX_EXPLICIT_LE, SYNTAX_HTJ2K_LOSSLESS, &large, made.block, &usual, 0, &here,
+                           &err),
+           "%s", err.detail);
+    open_processes(1);
+    EXPECT(codec_transcode(SYNTAX_EXPLICIT_LE, SYNTAX_HTJ2K_LOSSLESS, &large, made.block, &usual, 0, &there,
+                           &err),
+           "%s", err.detail);
+    EXPECT(here.block && there.block && bytes_equal(block_bytes(here.block), block_bytes(there.block)),
+           "another stream");
+    EXPECT(!codec_transcode(SYNTAX_EXPLICIT_LE, SYNTAX_HTJ2K_LOSSLESS, &large, made.block, &usual, 1000000,
+                            &none, &err) &&
+               err.fault == FAULT_TOO_LARGE && strstr(err.told, "decode_ceiling"),
+           "%d: %s", err.fault, err.told);
+    decoder_processes_close();
+}
+
 struct worker {
     pthread_t thread;
     const struct pixels *made, *coded;
