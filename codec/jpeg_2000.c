@@ -184,6 +184,15 @@ static bool take_image(const struct decoding *task, const struct j2k_stream *str
     return true;
 }
 
+/* Bits of two's complement in a stream that knows no signs: around zero they jump from one end to the other,
+ * and what a smaller image averages is noise. Such a frame comes whole. */
+static unsigned halvings_of(const struct decoding *task, const struct j2k_stream *stream)
+{
+    if (task->shape.is_signed && !stream->facts.is_signed)
+        return 0;
+    return task->wish->halvings < stream->levels ? task->wish->halvings : stream->levels;
+}
+
 static bool open_jpeg_decode(const struct decoding *task, const struct j2k_stream *stream, struct pixels *ret,
                              struct error *err)
 {
@@ -203,7 +212,7 @@ static bool open_jpeg_decode(const struct decoding *task, const struct j2k_strea
     opj_stream_set_skip_function(input, skip_some);
     opj_stream_set_seek_function(input, seek_to);
     opj_set_default_decoder_parameters(&parameters);
-    parameters.cp_reduce = task->wish->halvings < stream->levels ? task->wish->halvings : stream->levels;
+    parameters.cp_reduce = halvings_of(task, stream);
     if (!opj_setup_decoder(codec, &parameters) || !opj_read_header(input, codec, &image) ||
         !opj_decode(codec, input, image) || !opj_end_decompress(codec, input))
         return decoding_failed(err, "OpenJPEG: %s", message);
@@ -213,7 +222,7 @@ static bool open_jpeg_decode(const struct decoding *task, const struct j2k_strea
 static bool open_jph_decode(const struct decoding *task, const struct j2k_stream *stream, struct pixels *ret,
                             struct error *err)
 {
-    const unsigned halvings = task->wish->halvings < stream->levels ? task->wish->halvings : stream->levels;
+    const unsigned halvings = halvings_of(task, stream);
     const struct pixel_shape shape = decoded_shape(task, halvings);
     const struct ht_j2k_image image = {
         .rows = shape.rows,

@@ -88,8 +88,8 @@ bool rendered_choose(const struct request *request, const struct accept *accept,
         consider_all(accept, true, RENDERED_PARTS, &best, ret);
         if (extent != EXTENT_COLLECTION && can_animate)
             consider(accept, false, PICTURE_GIF, RENDERED_ANIMATED, &best, ret);
-        /* OHIF asks for its thumbnails with ?accept=image/jpeg, of whatever the instance is, and Cornerstone then leaves the
-         * header to the browser: what only the header takes counts less (http/accept.h). */
+        /* OHIF asks for its thumbnails with ?accept=image/jpeg, of whatever the instance is, and Cornerstone
+         * then leaves the header to the browser: what only the header takes counts less (http/accept.h). */
         if (extent == EXTENT_INSTANCE && request_query(request, "accept").data)
             consider_all(accept, false, RENDERED_REPRESENTATIVE, &best, ret);
     }

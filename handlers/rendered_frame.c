@@ -185,11 +185,14 @@ static bool render_plain(const struct work *work, const struct rendering_task *t
            rendering_finish(rendering, ret, err);
 }
 
-/* How often the frame may be halved and still be no smaller than what is to be made of it. */
+/* How often the frame may be halved and still be no smaller than what is to be made of it. Indices of a
+ * palette have no averages. */
 static unsigned halvings_for(const struct rendering_task *task)
 {
     unsigned halvings = 0;
 
+    if (task->rule->palette_or_null)
+        return 0;
     while (halvings < HALVINGS_MOST && task->region.width / (2u << halvings) >= task->columns &&
            task->region.height / (2u << halvings) >= task->rows)
         halvings++;

@@ -1,7 +1,8 @@
 /* tests/loopback/rendered_test.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Pictures through the whole house without a socket: from many threads at once, and while what they show is deleted.
+ * Pictures through the whole house without a socket: from many threads at once, and while what they show is
+ * deleted.
  */
 #include <pthread.h>
 
@@ -12,8 +13,8 @@ enum { THREADS = 6, ROUNDS = 8, FRAMES = 5 };
 static struct loopback *house_of_frames(void)
 {
     struct loopback *house = loopback_open(NULL);
-    SCOPED(buffer) struct buffer file =
-        sample(&(struct make_dicom){ .frames = FRAMES, .rows = 64, .columns = 48 });
+    SCOPED(buffer)
+    struct buffer file = sample(&(struct make_dicom){ .frames = FRAMES, .rows = 64, .columns = 48 });
     const struct bytes view = buffer_bytes(&file);
 
     EXPECT(loopback_store(house, &view, 1) == 200, "the sample was not stored");
@@ -77,8 +78,8 @@ TEST(REN_61_many_that_ask_at_once_get_the_same_bytes)
     }
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
-        EXPECT(asking[i].wrong == 0 && asking[i].answered == 2 * ROUNDS * FRAMES, "thread %u: %u wrong, %u answered", i,
-               asking[i].wrong, asking[i].answered);
+        EXPECT(asking[i].wrong == 0 && asking[i].answered == 2 * ROUNDS * FRAMES,
+               "thread %u: %u wrong, %u answered", i, asking[i].wrong, asking[i].answered);
     }
     for (unsigned i = 0; i < FRAMES; i++)
         loopback_answer_free(answers[i]);
@@ -113,9 +114,11 @@ TEST(REN_05_parts_are_made_while_they_are_sent)
 
     EXPECT(answer->status == 200 && !answer->cut, "status %d", answer->status);
     for (unsigned i = 0; i < FRAMES; i++)
-        EXPECT(bytes_starts_with(part_of(answer->body, i, NULL), bytes_of_text("\xFF\xD8\xFF")), "part %u", i);
+        EXPECT(bytes_starts_with(part_of(answer->body, i, NULL), bytes_of_text("\xFF\xD8\xFF")), "part %u",
+               i);
     EXPECT(!part_of(answer->body, FRAMES, NULL).data, "a part too many");
     answer = get(house, INSTANCE "/rendered", "accept: image/gif\n");
-    EXPECT(answer->status == 200 && bytes_starts_with(answer->body, bytes_of_text("GIF89a")), "status %d", answer->status);
+    EXPECT(answer->status == 200 && bytes_starts_with(answer->body, bytes_of_text("GIF89a")), "status %d",
+           answer->status);
     loopback_close(house);
 }

@@ -285,6 +285,35 @@ TEST(halved_images_come_from_streams_that_have_them)
         }
 }
 
+TEST(TSX_10_a_stream_without_signs_of_signed_samples_is_never_halved)
+{
+    static const enum transfer_syntax syntaxes[] = { SYNTAX_JPEG_2000_LOSSLESS, SYNTAX_HTJ2K_LOSSLESS };
+    const struct pixel_shape told = { .rows = 64,
+                                      .columns = 64,
+                                      .samples_per_pixel = 1,
+                                      .bits_allocated = 16,
+                                      .bits_stored = 16,
+                                      .is_signed = true,
+                                      .photometric = MONOCHROME2 };
+
+    for (size_t i = 0; i < COUNT_OF(syntaxes); i++) {
+        SCOPED(pixels) struct pixels made = made_pixels(&told);
+        SCOPED(pixels) struct pixels coded = { 0 };
+        SCOPED(pixels) struct pixels back = { 0 };
+        struct error err = { 0 };
+
+        made.shape.is_signed = false; /* the encoder sees bit patterns */
+        EXPECT(codec_encode(syntaxes[i], &made, &(struct codec_parameters){ 0 }, &coded, &err), "%s",
+               err.detail);
+        EXPECT(
+            codec_decode(syntaxes[i], &told, coded.block, &(struct codec_wish){ .halvings = 2 }, &back, &err),
+            "%s", err.detail);
+        made.shape.is_signed = true;
+        EXPECT(back.shape.rows == 64 && made_difference(&made, &back) == 0, "kind %zu: %u rows", i,
+               back.shape.rows);
+    }
+}
+
 TEST(TSX_22_a_jpeg_stream_is_what_it_is_whatever_its_label)
 {
     static const enum transfer_syntax labels[] = { SYNTAX_JPEG_BASELINE_8, SYNTAX_JPEG_EXTENDED_12,
