@@ -109,7 +109,8 @@ void cors_headers(const struct cors *cors, const struct request *request, struct
                  */
     /* Pages under COEP require-corp embed images only with this (COR-07). */
     if (cors->allowed_origins && cors->allowed_origins[0] != '\0')
-        response_header(response, request->arena, "Cross-Origin-Resource-Policy", "cross-origin");
+        response_header(response, request->arena, "Cross-Origin-Resource-Policy", "%s",
+                        cors->resource_policy ? cors->resource_policy : "cross-origin");
     if (allow_origin(cors, request, response))
         response_header(response, request->arena, "Access-Control-Expose-Headers", "%s", exposed);
 }

@@ -11,6 +11,7 @@
 
 struct cors {
     const char *allowed_origins; /* "*" or a list separated by spaces or commas; "": none */
+    const char *resource_policy; /* Cross-Origin-Resource-Policy; NULL: cross-origin */
     bool credentials; /* listed origins may send them (client certificates); never with "*" (COR-05) */
 };
 

@@ -106,6 +106,8 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
         .cors_origins = settings->cors_origins,
         .cors_credentials = strcmp(settings->client_certificates, "off") != 0,
         .public_url = settings->public_url,
+        .resource_policy = settings->resource_policy,
+        .hsts = settings->hsts,
         .server_names = settings->server_names,
         .trusted_proxies = settings->trusted_proxies,
     };

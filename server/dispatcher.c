@@ -40,6 +40,7 @@ struct dispatcher_view {
     struct cors cors;
     uint64_t compress_least_bytes;
     bool fixed_base; /* public_url is a URL: nobody else has a say */
+    char *hsts, *resource_policy;
     char *origins;
     char *names;             /* that are answered for, "": all */
     struct proxies *proxies; /* whose word on scheme and host counts */
@@ -66,6 +67,8 @@ static void view_free(struct dispatcher_view *view)
 {
     if (!view)
         return;
+    free(view->hsts);
+    free(view->resource_policy);
     free(view->origins);
     free(view->names);
     proxies_free(view->proxies);
@@ -130,6 +133,9 @@ bool dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_ch
 
     if (!view || !kept || !(view->origins = strdup(choices->cors_origins ? choices->cors_origins : "")) ||
         !(view->names = strdup(choices->server_names ? choices->server_names : "")) ||
+        !(view->hsts = strdup(choices->hsts ? choices->hsts : "max-age=31536000")) ||
+        !(view->resource_policy =
+              strdup(choices->resource_policy ? choices->resource_policy : "cross-origin")) ||
         !fill_bases(dispatcher, public_url, view)) {
         view_free(view);
         free(kept);
@@ -148,6 +154,7 @@ bool dispatcher_reload(struct dispatcher *dispatcher, const struct dispatcher_ch
     view->service.limits = &view->limits;
     view->cors.allowed_origins = view->origins;
     view->cors.credentials = choices->cors_credentials;
+    view->cors.resource_policy = view->resource_policy;
     view->compress_least_bytes = choices->compress_least_bytes;
     view->access = choices->access;
     view->older = atomic_load(&dispatcher->view);
@@ -224,7 +231,8 @@ static void add_common_headers(struct exchange *exchange)
     const bool root = exchange->route && exchange->route->at_root;
 
     response_header(&exchange->response, &exchange->arena, "X-Request-Id", "%" PRIu64, exchange->request.id);
-    add_header(exchange, "Strict-Transport-Security", "max-age=31536000");
+    if (exchange->view->hsts[0])
+        add_header(exchange, "Strict-Transport-Security", exchange->view->hsts);
     add_header(exchange, "X-Content-Type-Options", "nosniff");
     add_server_timing(exchange);
     if (exchange->allow && !has_header(exchange, "Allow") &&

@@ -24,6 +24,8 @@ struct dispatcher_choices {
     uint64_t compress_least_bytes; /* smaller answers go out as they are */
     const char *cors_origins;      /* "*", a list, or "" */
     bool cors_credentials;         /* do clients have credentials that browsers only send when allowed to? */
+    const char *resource_policy;   /* NULL: cross-origin */
+    const char *hsts;              /* Strict-Transport-Security; NULL: a year, "": not sent */
     const char *public_url;        /* the setting: "", "from-host" or https://pacs.example.org[:port] */
     const char *server_names;      /* a list, or "": any name */
     const char *trusted_proxies;   /* a list, or "" */

@@ -234,6 +234,16 @@ class Names(RefusalCase):
         self.assertRefusal(heard, 421, header="Host")
 
 
+class Choices(RefusalCase):
+    arguments = ("--cors-origins", ORIGIN, "--resource-policy", "same-site", "--hsts", "max-age=60; includeSubDomains")
+
+    def test_COR_07_TLS_16_policies_are_settings(self):
+        for path, status in (("/studies", 204), ("/studies/x", 400)):
+            heard = self.ask(path=path)
+            self.assertEqual((heard.status, heard["cross-origin-resource-policy"], heard["strict-transport-security"]),
+                             (status, "same-site", "max-age=60; includeSubDomains"))
+
+
 class Forbidden(RefusalCase):
     @classmethod
     def setUpClass(cls):

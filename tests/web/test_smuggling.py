@@ -145,6 +145,16 @@ class Smuggling(ServerCase):
                              (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431)):
             self.assertRefused(status, self.say(line), [], status)
 
+    def test_HTP_12_what_is_within_the_limits_is_served(self):
+        """The library has room for all that the guard lets through, and for the answer's head."""
+        many = b"".join(b"X-%02d: %s\r\n" % (n, b"a" * 114) for n in range(97))
+        few = b"X: " + b"a" * 12000 + b"\r\n"
+        for fields in (many, few):
+            top = b"GET /dicom-web/studies?x=" + b"a" * 8100 + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + fields
+            self.assertEqual([a[0] for a in responses(self.say(top + b"\r\n"))], [204])
+            good = b"GET /healthz?x=" + b"a" * 8100 + b" HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n"
+            self.assertEqual([a[0] for a in responses(self.say(good * 3 + top + b"\r\n"))], [200, 200, 200, 204])
+
     def test_what_is_lawful_if_odd_is_served(self):
         """Extensions, trailers, empty lines ahead, a body in a thousand records: taken out, not refused."""
         file = make_dicom()

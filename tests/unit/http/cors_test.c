@@ -205,3 +205,19 @@ TEST(COR_05_credentials_are_allowed_to_listed_origins_alone)
             arena_release(&asked.arena);
         }
 }
+
+TEST(COR_07_the_resource_policy_is_cross_origin_unless_set)
+{
+    static const char *const policies[] = { NULL, "same-site" };
+
+    for (size_t i = 0; i < COUNT_OF(policies); i++) {
+        const struct cors cors = { .allowed_origins = "*", .resource_policy = policies[i] };
+        struct asked asked;
+
+        ask(&asked, METHOD_GET, "https://viewer.example", NULL, NULL);
+        cors_headers(&cors, &asked.request, &asked.response);
+        EXPECT_TEXT(header(&asked, "cross-origin-resource-policy"),
+                    policies[i] ? policies[i] : "cross-origin");
+        arena_release(&asked.arena);
+    }
+}
