@@ -171,7 +171,6 @@ static void shake_hands(struct h2_connection *connection)
     }
     if (outcome != 0) {
         log_line(LOG_DEBUG, "HTTP/2: the handshake failed: %s", gnutls_strerror(outcome));
-        gnutls_alert_send_appropriate(connection->gnutls, outcome);
         linger(connection);
         return;
     }

@@ -7,8 +7,8 @@
  *
  *   accept ─► peek (nothing is taken out of the socket) ─► ALPN ─► gate.take(fd)
  *
- * A client that speaks no TLS of today, or none of our protocols, is told so from here, because libmicrohttpd
- * closes after a failed handshake without the alert that would say why.
+ * A client that speaks no TLS of today, or none of our protocols, is told so from here, before a transport
+ * has any cost of it.
  */
 #ifndef GANTRY_SERVER_LISTENER_H
 #define GANTRY_SERVER_LISTENER_H

@@ -17,6 +17,7 @@
 #include "server/tls_context.h"
 
 #include <assert.h>
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -72,6 +73,7 @@ struct tls_session {
     struct tls_snapshot *snapshot;
     struct tls_peer *peer;
     bool greeted, finished; /* a ClientHello has come; the handshake is done */
+    bool told;              /* a fatal alert has been sent */
 };
 
 /* ── snapshots ── */
@@ -367,6 +369,38 @@ static struct tls_session *ours_of(gnutls_session_t session)
     return gnutls_db_get_ptr(session);
 }
 
+static void tell(gnutls_session_t session, gnutls_alert_description_t alert)
+{
+    gnutls_alert_send(session, GNUTLS_AL_FATAL, alert);
+    ours_of(session)->told = true;
+}
+
+typedef int handshake_fn(gnutls_session_t session);
+static handshake_fn *real_handshake;
+
+static void find_real_handshake(void)
+{
+    real_handshake = (handshake_fn *)(uintptr_t)dlsym(RTLD_NEXT, "gnutls_handshake");
+    if (!real_handshake)
+        abort(); /* GnuTLS is linked */
+}
+
+/* In the place of GnuTLS' function of this name, for libmicrohttpd: after a failure it closes without the
+ * alert that says why, and its connections are shut before anyone else hears of it. */
+int gnutls_handshake(gnutls_session_t session)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, find_real_handshake);
+    const int outcome = real_handshake(session);
+    struct tls_session *ours = ours_of(session);
+    if (ours && !ours->told && outcome < 0 && gnutls_error_is_fatal(outcome)) {
+        gnutls_alert_send_appropriate(session, outcome);
+        ours->told = true;
+    }
+    return outcome;
+}
+
 static const struct name_entry *find_name(const struct tls_snapshot *snapshot, const char *name)
 {
     const struct name_entry wanted = { name, 0 };
@@ -405,7 +439,7 @@ static int choose_credentials(gnutls_session_t session)
             *c = (char)(*c + 32);
     const struct group *group = group_of_name(snapshot, name);
     if (!group && snapshot->refuse_unknown_names) {
-        gnutls_alert_send(session, GNUTLS_AL_FATAL, GNUTLS_A_UNRECOGNIZED_NAME);
+        tell(session, GNUTLS_A_UNRECOGNIZED_NAME);
         return GNUTLS_E_UNRECOGNIZED_NAME;
     }
     if (group)
@@ -423,7 +457,7 @@ static int refuse_client(gnutls_session_t session, gnutls_alert_description_t al
     digest_of(bytes_of(leaf.data, leaf.size), digest);
     digest_hex(digest, sizeof digest, fingerprint);
     log_line(LOG_WARNING, "a client certificate is refused: %s; its SHA-256 is %s", why, fingerprint);
-    gnutls_alert_send(session, GNUTLS_AL_FATAL, alert);
+    tell(session, alert);
     return GNUTLS_E_CERTIFICATE_VERIFICATION_ERROR;
 }
 
@@ -432,8 +466,7 @@ static int refuse_nobody(gnutls_session_t session)
     const bool modern = gnutls_protocol_get_version(session) == GNUTLS_TLS1_3;
 
     log_line(LOG_INFO, "a client without a certificate is refused");
-    gnutls_alert_send(session, GNUTLS_AL_FATAL,
-                      modern ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
+    tell(session, modern ? GNUTLS_A_CERTIFICATE_REQUIRED : GNUTLS_A_HANDSHAKE_FAILURE);
     return GNUTLS_E_CERTIFICATE_REQUIRED;
 }
 

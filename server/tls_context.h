@@ -61,7 +61,7 @@ void tls_context_each(struct tls_context *context,
  * are not its business. `protocols` are the ALPN names that the transport speaks, best first; a client that
  * offers only others gets no_application_protocol.
  *
- * When a client is refused, the alert that says why has been sent before gnutls_handshake fails. NULL: no
+ * When gnutls_handshake fails, the alert that says why has been sent. NULL: no
  * memory, close the connection. */
 struct tls_session *tls_session_ready(struct tls_context *context, gnutls_session_t session,
                                       const char *const *protocols, unsigned protocol_count);

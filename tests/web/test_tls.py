@@ -158,6 +158,9 @@ class Certificates(PkiCase):
     def test_TLS_17_profiles_as_clients_meet_them(self):
         modern = self.serve("--tls-profile", "modern", certificate="rsa")
         self.assertIn("alert protocol version", s_client(modern.port, modern.ca, "-tls1_2"))
+        for server, arguments in ((modern, ("-tls1_3", "-groups", "P-521")), (self.serve(certificate="rsa"), ("-tls1_2", "-cipher", "AES256-SHA"))):
+            for alpn in ("http/1.1", "h2"):
+                self.assertIn("alert handshake failure", s_client(server.port, server.ca, *arguments, "-alpn", alpn), (arguments, alpn))
         self.assertIn("Verify return code: 0 (ok)", s_client(modern.port, modern.ca, "-tls1_3"))
         nd = self.serve("--tls-profile", "bcp195-nd", certificate="rsa")
         said = s_client(nd.port, nd.ca, "-tls1_2", "-cipher", "DHE-RSA-AES256-GCM-SHA384")

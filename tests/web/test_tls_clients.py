@@ -99,6 +99,7 @@ class ClientCertificates(PkiCase):
         self.assertIn("a client certificate is refused: it has been revoked", with_lists.log_text())
         said = self.ask(server, "usage")  # GnuTLS refuses the signature before we are asked
         self.assertIn("BEGIN CERTIFICATE", said)
+        self.assertIn("SSL alert number", said)
         self.assertNotIn("HTTP/1.1", said)
 
     def test_TLS_43_optional_takes_none_and_refuses_a_bad_one(self):
