@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/block.h"
@@ -117,17 +116,11 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
 
 static bool build_process(struct app *app, struct error *err)
 {
-    struct rlimit files;
-
     (void)err;
     log_least(log_level_of(app->started));
     block_budget(app->started->block_budget);
     compress_limit((unsigned)app->started->compressors);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-            log_line(LOG_WARNING, "the limit of open files stays as it is: %s", strerrorname_np(errno));
-    }
+    (void)house_raise_files();
     return true;
 }
 

@@ -403,14 +403,21 @@ static enum store_taking taking_of(const struct settings *settings)
     return strcmp(settings->import_by, "in-place") == 0 ? STORE_IN_PLACE : STORE_COPY;
 }
 
+static unsigned crew_size(const struct settings *settings)
+{
+    return (house_workers(settings) + 1) / 2;
+}
+
 static bool prepare(struct command *command, char *const *roots, size_t root_count, struct error *err)
 {
     const struct settings *settings = command->settings;
+    /* Each file of a batch is open until the batch is in: half of what may be open, over all threads. */
+    const uint64_t files = house_raise_files() / 2 / crew_size(settings);
 
     command->how = taking_of(settings);
     command->options =
         (struct intake_options){ .instance_ceiling_bytes = settings->instance_ceiling,
-                                 .batch_instances = PIECE_FILES,
+                                 .batch_instances = files < PIECE_FILES ? (uint32_t)files : PIECE_FILES,
                                  .batch_bytes = settings->batch_bytes,
                                  .duplicates = house_duplicates(settings),
                                  .takes_foreign_meta = strcmp(settings->foreign_meta, "warn") == 0,
@@ -437,7 +444,7 @@ int command_import(const struct settings *settings, char *const *roots, size_t r
     progress_begin(&command.progress, "import");
     command.kept_at_ms = clock_monotonic_ms();
     if (prepare(&command, roots, root_count, &err))
-        status = conclude(&command, crew_run(&crew, house_workers(settings) / 2, &err), &err);
+        status = conclude(&command, crew_run(&crew, crew_size(settings), &err), &err);
     else
         status = command_fail(&command.progress, &err);
     if (command.walk)

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -104,6 +105,21 @@ struct json_limits house_json_limits(const struct settings *settings)
     return (struct json_limits){ .inline_binary_bytes = (uint32_t)settings->inline_binary,
                                  .inline_text_bytes = (uint32_t)settings->inline_text,
                                  .inline_display_bytes = (uint32_t)settings->inline_display };
+}
+
+uint64_t house_raise_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        return 0;
+    const rlim_t before = files.rlim_cur;
+    files.rlim_cur = files.rlim_max;
+    if (before < files.rlim_max && setrlimit(RLIMIT_NOFILE, &files) != 0) {
+        log_line(LOG_WARNING, "the limit of open files stays as it is: %s", strerrorname_np(errno));
+        return before;
+    }
+    return files.rlim_cur;
 }
 
 unsigned house_cores(void)

@@ -40,5 +40,7 @@ struct json_limits house_json_limits(const struct settings *settings);
 /* `workers`, or what 0 stands for: twice the cores, at least 12. */
 unsigned house_workers(const struct settings *settings);
 unsigned house_cores(void);
+/* Raises the limit of open files as far as it goes; returns it. */
+uint64_t house_raise_files(void);
 
 #endif

@@ -253,6 +253,16 @@ static void start_writing_last(struct intake *intake)
         store_draft_ended(intake->queue[intake->queue_size - 1].draft);
 }
 
+static void note_begun(struct intake *intake)
+{
+    intake->under_way = true;
+    intake->gathered_size = 0;
+    memset(&intake->named, 0, sizeof intake->named);
+    memset(&intake->named_class, 0, sizeof intake->named_class);
+    intake->warned = 0;
+    error_clear(&intake->failure);
+}
+
 bool intake_begin_instance(struct intake *intake, struct error *err)
 {
     assert(!intake->under_way);
@@ -266,12 +276,7 @@ bool intake_begin_instance(struct intake *intake, struct error *err)
     }
     if (!opened)
         return error_while(err, "beginning an instance");
-    intake->under_way = true;
-    intake->gathered_size = 0;
-    memset(&intake->named, 0, sizeof intake->named);
-    memset(&intake->named_class, 0, sizeof intake->named_class);
-    intake->warned = 0;
-    error_clear(&intake->failure);
+    note_begun(intake);
     return true;
 }
 
@@ -434,14 +439,18 @@ bool intake_take_file(struct intake *intake, const char *path, enum store_taking
     start_writing_last(intake);
     if (!outcomes_reserve(&intake->outcomes, err))
         return error_while(err, "beginning an instance");
-    if (!store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes, &intake->draft,
-                          &failure)) {
+    bool taken = store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes,
+                                  &intake->draft, &failure);
+    if (!taken && failure.fault == FAULT_BUSY && intake->queue_size > 0) {
+        commit_batch(intake); /* gives descriptors and memory back */
+        taken = store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes,
+                                 &intake->draft, &failure);
+    }
+    if (!taken) {
         (void)outcomes_add(&intake->outcomes, &no_key, &no_class, &failure);
         return true;
     }
-    intake->under_way = true;
-    intake->gathered_size = 0;
-    error_clear(&intake->failure);
+    note_begun(intake);
     intake_end_instance(intake);
     return true;
 }

@@ -1,6 +1,7 @@
 """The offline commands: check, reindex, import; and that a data folder belongs to one process at a time."""
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -99,6 +100,14 @@ class Import(Folder):
         status, out, _ = self.import_()
         self.assertEqual(status, FOUND)
         self.assertRegex(out, r"refused: \S+/a/00001.dcm: .+\n2 instances stored, 0 were stored before, 1 refused")
+
+    def test_with_few_descriptors_a_tree_is_stored_all_the_same(self):
+        self.lay(many(600))
+        few = subprocess.run([BINARY, "import", "--data", self.data, self.tree], stdin=subprocess.DEVNULL, capture_output=True,
+                             text=True, timeout=120 * SLOWER, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (48, 48)))
+        self.assertEqual(few.returncode, SOUND, few.stdout + few.stderr)
+        self.assertRegex(few.stdout, "^600 instances stored")
+        self.assertEqual(self.check()[0], SOUND)
 
     def test_a_stopped_import_goes_on_where_it_was(self):
         self.lay(many(3000))
