@@ -31,5 +31,15 @@ for line in 'USER 10001' 'STOPSIGNAL SIGTERM' 'VOLUME /data'; do
     grep -qx "$line" docker/Dockerfile || wrong+=" $line"
 done
 check the_image_is_not_root_and_stops_by_sigterm "$wrong"
+# As it is, the image listens to others and knows nobody: it must not start. As compose.yaml sets it, it does.
+wrong=
+data=$(mktemp -d)
+listen=$(grep -oE 'GANTRY_LISTEN=[^ ]+' docker/Dockerfile)
+said=$(env -u GANTRY_AUTH "$listen" GANTRY_DATA="$data" "$binary" check-config 2>&1)
+[[ $said == *'no authentication is configured'* ]] || wrong+=" as it is;"
+auth=$(grep -oE 'GANTRY_AUTH: *[a-z]+' docker/compose.yaml | sed 's/: */=/')
+env "$listen" "$auth" GANTRY_DATA="$data" "$binary" check-config >/dev/null 2>&1 || wrong+=" as compose.yaml sets it"
+rm -rf "$data"
+check the_image_serves_nobody_until_told_how_they_are_known "$wrong"
 printf '%d passed, %d failed\n' "$passed" "$failed"
 ((failed == 0))
