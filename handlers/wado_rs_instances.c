@@ -23,6 +23,7 @@
 #include "handlers/representation.h"
 #include "handlers/stored_body.h"
 #include "handlers/transactions.h"
+#include "handlers/zip_body.h"
 #include "http/conditional.h"
 #include "http/multipart_writer.h"
 
@@ -140,6 +141,28 @@ const struct pixel_shape *instance_shape(const struct instance_record *record)
                : NULL;
 }
 
+static const char ZIP[] = "application/zip";
+
+/* Does the client want an archive rather than parts? Then *accept becomes what it says of the files in it:
+ * the transfer syntax that stands beside application/zip, or any, as they are stored (NEG-20). */
+static bool wants_archive(struct accept *accept, struct arena *arena)
+{
+    const unsigned archive = accept_quality(accept, false, ZIP, NULL, true, NULL);
+    const struct accept_range *named = NULL;
+
+    for (size_t i = 0; i < accept->count && !named; i++)
+        if (bytes_equal_text(accept->list[i].type, "application") &&
+            bytes_equal_text(accept->list[i].subtype, "zip"))
+            named = &accept->list[i];
+    if (!named || archive == 0 || archive <= accept_quality(accept, true, MEDIA_TYPE, NULL, true, NULL))
+        return false;
+    const struct bytes syntax = named->transfer_syntax.size > 0 ? named->transfer_syntax : bytes_of_text("*");
+    accept_parse(bytes_of_text(arena_printf(arena, "multipart/related; type=\"%s\"; transfer-syntax=%.*s",
+                                            MEDIA_TYPE, BYTES_ARG(syntax))),
+                 arena, accept);
+    return true;
+}
+
 bool wado_rs_instance(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
@@ -154,6 +177,8 @@ bool wado_rs_instance(const struct service *service, const struct request *reque
         !catalog_find(service->catalog, &key, request->patience, &record, err))
         return false;
     held_record(arena, record);
+    if (wants_archive(&accept, arena))
+        return wado_rs_instances(service, request, response, err);
     offers_of_instance(offers, record->syntax, record->syntax_uid.text, instance_shape(record));
     return offers_choose(offers, &accept, true, &choice, err) &&
            instance_answer(service, request, record, &choice,
@@ -343,7 +368,8 @@ static const char *common_syntax(const struct offer *const *offers, size_t count
 }
 
 /* What makes two answers of the same instances differ: how each is put. */
-static const char *put_as(struct arena *arena, const struct offer *const *offers, size_t count)
+static const char *put_as(struct arena *arena, const struct offer *const *offers, size_t count,
+                          const char *as)
 {
     struct digest *digest = digest_new();
     uint8_t sum[DIGEST_BYTES];
@@ -356,8 +382,42 @@ static const char *put_as(struct arena *arena, const struct offer *const *offers
     digest_get(digest, sum);
     digest_free(digest);
     digest_hex(sum, DIGEST_BYTES, hex);
-    return arena_printf(arena, "%s %s", MEDIA_TYPE, hex);
+    return arena_printf(arena, "%s %s", as, hex);
 }
+
+/* ── as an archive ── */
+
+/* {series}/{instance}.dcm: UIDs are digits and dots, so the names are safe, and no two are alike. */
+static const char *const *archive_names(const struct catalog_listing *listing, struct arena *arena)
+{
+    const char **names = arena_array(arena, listing->count, sizeof(const char *));
+
+    for (size_t i = 0; i < listing->count; i++)
+        names[i] = arena_printf(arena, "%s/%s.dcm", listing->list[i].key.series.text,
+                                listing->list[i].key.instance.text);
+    return names;
+}
+
+static bool answer_archive(const struct request *request, const struct many_files *many,
+                           const struct instance_key *key, struct representation *what,
+                           struct response *response, struct error *err)
+{
+    const struct uid *named = key->instance.text[0] ? &key->instance
+                              : key->series.text[0] ? &key->series
+                                                    : &key->study;
+    struct body_source *body = NULL;
+
+    what->content_type = ZIP;
+    if (representation_is_held(request, what, response))
+        return true;
+    response_header(response, request->arena, "Content-Disposition", "attachment; filename=\"%s.zip\"",
+                    named->text);
+    return zip_body(many->service, request, &many->parts, archive_names(many->listing, request->arena), &body,
+                    err) &&
+           representation_send(request, what, body, response, err);
+}
+
+/* ── the transaction ── */
 
 bool wado_rs_instances(const struct service *service, const struct request *request,
                        struct response *response, struct error *err)
@@ -377,6 +437,7 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         return false;
     held_listing(arena, listing);
 
+    const bool archive = wants_archive(&accept, arena);
     const struct offer **offers = arena_array(arena, listing->count, sizeof(const struct offer *));
     const size_t left_out = keep_acceptable(service, listing, &accept, arena, offers, &last);
     if (listing->count == 0) {
@@ -385,8 +446,8 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
     }
 
     const char *location = link_to(arena, request->public_base, &key, "");
-    const char *etag =
-        representation_etag_of_listing(request, listing, location, put_as(arena, offers, listing->count));
+    const char *etag = representation_etag_of_listing(
+        request, listing, location, put_as(arena, offers, listing->count, archive ? ZIP : MEDIA_TYPE));
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
     struct representation what = {
         .content_type =
@@ -394,9 +455,6 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         .etag = left_out ? NULL : etag,
         .freshness = left_out ? FRESH_NEVER : FRESH_IF_ASKED,
     };
-    if (representation_is_held(request, &what, response))
-        return true;
-
     struct many_files *many = arena_alloc(arena, sizeof(*many));
     *many = (struct many_files){ .parts = { listing->count, describe_many, extent_of_many, make_many },
                                  .service = service,
@@ -404,9 +462,18 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
                                  .listing = listing,
                                  .offers = offers,
                                  .base = request->public_base };
-    if (!parts_body(service, request, &many->parts, boundary, &body, err) ||
-        !representation_send(request, &what, body, response, err))
-        return false;
+    if (archive) {
+        if (!answer_archive(request, many, &key, &what, response, err))
+            return false;
+    } else {
+        if (representation_is_held(request, &what, response))
+            return true;
+        if (!parts_body(service, request, &many->parts, boundary, &body, err) ||
+            !representation_send(request, &what, body, response, err))
+            return false;
+    }
+    if (response->status == 304)
+        return true;
     response->is_bulk = true;
     if (left_out) {
         response->status = 206;
