@@ -42,6 +42,17 @@ class Coding(ServerCase):
             if coding:
                 self.assertLess(len(answer.body) * 5, len(plain.body))
 
+    def test_HTP_60_over_both_versions_of_http(self):
+        plain = self.server.get("/studies", JSON).body
+        for http in ("--http1.1", "--http2"):
+            for method in ("GET", "HEAD"):
+                command = ["curl", "-s", "-i", http, "--cacert", self.server.ca, "-H", "Accept: application/dicom+json", "-H", "Accept-Encoding: gzip",
+                           *(["-I"] if method == "HEAD" else []), self.server.url + "/studies"]
+                top, _, body = subprocess.run(command, capture_output=True, check=True).stdout.partition(b"\r\n\r\n")
+                self.assertRegex(top.lower(), rb"^http/[12.]+ 200")
+                self.assertIn(b"content-encoding: gzip", top.lower())
+                self.assertEqual(gzip.decompress(body) if method == "GET" else body, plain if method == "GET" else b"")
+
     def test_HTP_60_many_coded_answers_on_one_connection(self):
         link = self.server.connection()
         for n in range(30):

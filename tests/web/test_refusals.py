@@ -170,6 +170,14 @@ class Refusals(RefusalCase):
             for heard in self.both("-X", method):
                 self.assertRefusal(heard, 501)
 
+    def test_HTP_05_a_body_that_means_nothing_is_read_off_or_cut(self):
+        for http in self.versions:
+            for method in ("GET", "DELETE", "OPTIONS"):
+                for size in (1, 3_000_000):
+                    heard = self.ask("-X", method, "--data-binary", "@-", http=http, path="/studies/1.2.3.4/metadata", data=b"x" * size)
+                    self.assertIn(heard.status, {"GET": (404,), "DELETE": (405,), "OPTIONS": (200, 204)}[method], (http, size))
+                    self.assertTrue(heard["x-request-id"])
+
     def test_ERR_02_browsers_get_a_page_and_others_text(self):
         heard = self.ask("-H", "Accept: text/html,application/xhtml+xml,*/*;q=0.8", path="/studies/1.2.x")
         self.assertEqual((heard.status, heard["content-type"]), (400, "text/html; charset=utf-8"))
