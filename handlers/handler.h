@@ -33,6 +33,7 @@ struct limits {
     uint32_t viewport_ceiling;         /* pixels a side of a rendered picture */
     uint32_t thumbnail_size;           /* pixels a side, where the client does not say */
     uint32_t rendered_quality;         /* 1..100, where the client does not say */
+    uint64_t picture_ceiling_pixels;   /* of a picture made larger than the image */
     uint64_t animation_ceiling_pixels; /* of all frames of an animated picture together */
 };
 

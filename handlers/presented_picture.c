@@ -12,9 +12,17 @@
 #include "codec/scaling.h"
 #include "dicom/charset.h"
 
-enum { TEXT_CEILING_BYTES = 65536, LETTERS = 14, CURVE_STEPS = 64, AREA_SIDE_MOST = 32768 };
+enum { TEXT_CEILING_BYTES = 65536, LETTERS = 14, CURVE_STEPS = 64, PIXELS_MOST = 64 * 1024 * 1024 };
 
 static const struct colour yellow = { 255, 255, 0 };
+
+/* A state may tell any area and magnification; the memory for it is everybody's. */
+static bool check_size(double rows, double columns, struct error *err)
+{
+    return rows * columns <= PIXELS_MOST ||
+           error_tell(err, FAULT_NOT_ACCEPTABLE,
+                      "With this presentation state the picture would be larger than can be rendered.");
+}
 
 static size_t pixel_bytes(const struct pixels *picture)
 {
@@ -70,8 +78,8 @@ static bool cut_area(struct pixels *picture, const struct displayed_area *area, 
 
     if (area->left == 1 && area->top == 1 && columns == have_columns && rows == have_rows)
         return true;
-    if (columns > AREA_SIDE_MOST || rows > AREA_SIDE_MOST)
-        return error_tell(err, FAULT_NOT_ACCEPTABLE, "The displayed area is larger than can be rendered.");
+    if (!check_size(rows, columns, err))
+        return false;
     if (!picture_take((uint32_t)rows, (uint32_t)columns, picture->shape.samples_per_pixel,
                       picture->shape.bits_allocated, &part, err))
         return false;
@@ -139,8 +147,8 @@ static bool magnify(struct pixels *picture, double times, const struct rendering
 {
     const double rows = picture->shape.rows * times + 0.5, columns = picture->shape.columns * times + 0.5;
 
-    if (rows > AREA_SIDE_MOST || columns > AREA_SIDE_MOST)
-        return error_tell(err, FAULT_NOT_ACCEPTABLE, "The magnified area is larger than can be rendered.");
+    if (!check_size(rows, columns, err))
+        return false;
     if (!resize(picture, rows < 1 ? 1 : (uint32_t)rows, columns < 1 ? 1 : (uint32_t)columns, err))
         return false;
     const double right =
@@ -171,7 +179,8 @@ static bool scale(struct pixels *picture, const struct displayed_area *area_or_n
                                          .top = (int32_t)region.y + 1,
                                          .right = (int32_t)ceil(region.x + region.width),
                                          .bottom = (int32_t)ceil(region.y + region.height) };
-    return cut_area(picture, &part, err) && resize(picture, rows, columns, err);
+    return cut_area(picture, &part, err) && check_size(rows, columns, err) &&
+           resize(picture, rows, columns, err);
 }
 
 /* ── graphics ── */

@@ -9,10 +9,10 @@
 #include <math.h>
 
 #include "codec/colour_profile.h"
-#include "codec/drawing.h"
 #include "codec/rendering.h"
 #include "handlers/annotation.h"
 #include "handlers/made_frame.h"
+#include "handlers/overlay_drawing.h"
 #include "handlers/presented_picture.h"
 #include "handlers/shown_frame.h"
 
@@ -261,6 +261,20 @@ static bool render_presented(struct work *work, const struct rendering_parameter
                              work->service->font, ret, err);
 }
 
+/* A small image on a huge viewport must not take the memory of everybody else. */
+static bool check_size(const struct work *work, const struct rendering_task *task, struct error *err)
+{
+    const uint64_t pixels = (uint64_t)task->rows * task->columns,
+                   most = work->service->limits->picture_ceiling_pixels;
+
+    if (pixels <= most || pixels <= (uint64_t)work->record->shape.rows * work->record->shape.columns)
+        return true;
+    return error_tell(err, FAULT_MALFORMED,
+                      "The query parameter \"viewport\" asks for a picture of %" PRIu64
+                      " pixels; at most %" PRIu64 " (setting picture_ceiling).",
+                      pixels, most);
+}
+
 static bool render(struct work *work, const struct rendering_parameters *parameters, struct pixels *ret,
                    struct error *err)
 {
@@ -274,7 +288,8 @@ static bool render(struct work *work, const struct rendering_parameters *paramet
         return render_presented(work, parameters, ret, err);
     return rendering_parameters_fit(parameters, shape->rows, shape->columns, &task.region, &task.rows,
                                     &task.columns, err) &&
-           (!needs_range(work) || find_range(work, err)) && render_samples(work, &task, ret, err);
+           check_size(work, &task, err) && (!needs_range(work) || find_range(work, err)) &&
+           render_samples(work, &task, ret, err);
 }
 
 bool rendered_frame_representative(const struct service *service, const struct instance_record *record,
@@ -296,37 +311,23 @@ bool rendered_frame_representative(const struct service *service, const struct i
 
 /* ── what is drawn on it, and how it is written ── */
 
-/* By option, not by default: REN-59. Each pixel of the picture looks for the overlay's bit above its middle.
- */
-static bool overlay_bit(const struct overlay *overlay, uint32_t frame, int64_t row, int64_t column)
+static bool draw_overlays(const struct work *work, const struct rendering_parameters *parameters,
+                          const struct pixels *picture, struct error *err)
 {
-    const int64_t r = row - (overlay->row - 1), c = column - (overlay->column - 1);
-    const uint32_t n = overlay->frames > 1 ? frame - overlay->first_frame : 0;
+    const struct pixel_shape *shape = &work->record->shape;
+    SCOPED(pixels) struct pixels samples = { 0 };
+    struct region region;
+    uint32_t rows, columns;
 
-    if (overlay->in_pixels || r < 0 || c < 0 || r >= overlay->rows || c >= overlay->columns)
+    if (!parameters->overlays || parameters->state)
+        return true;
+    if (!rendering_parameters_fit(parameters, shape->rows, shape->columns, &region, &rows, &columns, err))
         return false;
-    if (overlay->frames > 1 && (frame < overlay->first_frame || n >= overlay->frames))
+    if (overlays_lie_in_samples(work->display) &&
+        !shown_frame_decode(work->service, work->reader, work->record, work->frame, 0, &samples, err))
         return false;
-    const uint64_t bit = ((uint64_t)n * overlay->rows + (uint64_t)r) * overlay->columns + (uint64_t)c;
-    return overlay->bits.data[bit / 8] >> (bit % 8) & 1;
-}
-
-static void draw_overlays(const struct work *work, const struct rendering_parameters *parameters,
-                          const struct region *region, const struct pixels *picture)
-{
-    static const struct colour white = { 255, 255, 255 };
-    const double x = region->width / picture->shape.columns, y = region->height / picture->shape.rows;
-
-    for (size_t i = 0; i < work->display->overlay_count; i++)
-        for (uint32_t r = 0; r < picture->shape.rows; r++)
-            for (uint32_t c = 0; c < picture->shape.columns; c++) {
-                const uint32_t seen_r = parameters->flip_rows ? picture->shape.rows - 1 - r : r;
-                const uint32_t seen_c = parameters->flip_columns ? picture->shape.columns - 1 - c : c;
-                if (overlay_bit(&work->display->overlays[i], work->frame,
-                                (int64_t)(region->y + (seen_r + 0.5) * y),
-                                (int64_t)(region->x + (seen_c + 0.5) * x)))
-                    draw_dot(picture, (int)c, (int)r, white);
-            }
+    overlays_draw(work->display, work->frame, samples.block ? &samples : NULL, parameters, &region, picture);
+    return true;
 }
 
 static bool apply_profile(const struct work *work, const struct rendering_parameters *parameters,
@@ -350,14 +351,8 @@ static bool apply_profile(const struct work *work, const struct rendering_parame
 static bool draw_on(const struct work *work, const struct rendering_parameters *parameters,
                     struct pixels *picture, struct buffer *profile, struct error *err)
 {
-    struct region region;
-    uint32_t rows, columns;
-
-    if (parameters->overlays &&
-        rendering_parameters_fit(parameters, work->record->shape.rows, work->record->shape.columns, &region,
-                                 &rows, &columns, err))
-        draw_overlays(work, parameters, &region, picture);
-    return apply_profile(work, parameters, picture, profile, err) &&
+    return draw_overlays(work, parameters, picture, err) &&
+           apply_profile(work, parameters, picture, profile, err) &&
            annotation_draw(work->service, work->record, work->frame, parameters, picture, err);
 }
 

@@ -99,6 +99,7 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .viewport_ceiling = (uint32_t)settings->viewport_ceiling,
             .thumbnail_size = (uint32_t)settings->thumbnail_size,
             .rendered_quality = (uint32_t)settings->rendered_quality,
+            .picture_ceiling_pixels = settings->picture_ceiling,
             .animation_ceiling_pixels = settings->animation_ceiling,
         },
         .compress_least_bytes = settings->compress_least,

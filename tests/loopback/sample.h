@@ -64,6 +64,7 @@ static inline struct limits sample_limits(void)
         .viewport_ceiling = 16384,
         .thumbnail_size = 256,
         .rendered_quality = 90,
+        .picture_ceiling_pixels = (uint64_t)1 << 25,
         .animation_ceiling_pixels = (uint64_t)1 << 26,
     };
 }

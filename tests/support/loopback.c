@@ -119,6 +119,7 @@ static struct limits default_limits(void)
         .viewport_ceiling = (uint32_t)settings->viewport_ceiling,
         .thumbnail_size = (uint32_t)settings->thumbnail_size,
         .rendered_quality = (uint32_t)settings->rendered_quality,
+        .picture_ceiling_pixels = settings->picture_ceiling,
         .animation_ceiling_pixels = settings->animation_ceiling,
     };
     settings_free(settings);

@@ -277,6 +277,22 @@ class Pipeline(RenderedCase):
         got = self.picture(path_of(file), "?overlays=yes")
         self.assertEqual([tuple(p) for p in numpy.argwhere(got == 255)], [(3, 6), (5, 7)])
 
+    def test_REN_59_overlays_in_unused_bits_of_the_samples(self):
+        from pydicom import dcmread
+        pixels = ramp(most=1000)
+        pixels[3, 7] |= 0x8000
+        pixels[9, 2] |= 0x8000
+        file = make_dicom(pixels=pixels.tobytes(), BitsStored=12, HighBit=11, WindowCenter=5000, WindowWidth=2)
+        ds = dcmread(io.BytesIO(file))
+        for element, vr, value in ((0x0010, "US", 16), (0x0011, "US", 16), (0x0040, "CS", "G"), (0x0050, "SS", [1, 1]),
+                                   (0x0100, "US", 16), (0x0102, "US", 15)):
+            ds.add_new((0x6000, element), vr, value)
+        out = io.BytesIO()
+        ds.save_as(out, write_like_original=False)
+        self.assertStatus(self.server.store([out.getvalue()]), 200)
+        self.assertEqual(int(self.picture(path_of(file)).max()), 0)
+        self.assertEqual([tuple(p) for p in numpy.argwhere(self.picture(path_of(file), "?overlays=yes"))], [(3, 7), (9, 2)])
+
     def test_REN_61_the_same_request_gives_the_same_bytes(self):
         path = self.stored(ramp(64, 64))
         for headers in (PNG, JPEG, GIF, {"Accept": "image/webp"}):
@@ -521,7 +537,9 @@ class Resources(RenderedCase):
         self.assertIn(self.server.get(path_of(huge) + "/thumbnail", JPEG).status, (200, 406, 500))
         self.assertLess(self.server.memory("VmHWM") - before, 64 << 20)
         small = self.stored(ramp())
-        self.assertIn(self.server.get(small + "/rendered?viewport=16384,16384", JPEG).status, (200, 503))
+        answer = self.assertStatus(self.server.get(small + "/rendered?viewport=16384,16384", JPEG), 400)
+        self.assertIn(b"picture_ceiling", answer.body)
+        self.assertStatus(self.server.get(small + "/rendered?viewport=4000,4000", JPEG), 200)
 
 
 class StoredJpeg(RenderedCase):
@@ -699,6 +717,9 @@ class PresentationStates(RenderedCase):
         magnified = self.state(DisplayedAreaSelectionSequence=self.area(1, 1, 16, 12, "MAGNIFY", PresentationPixelMagnificationRatio=3))
         self.assertEqual(self.presented(magnified).shape, (36, 48))
         self.assertEqual(self.presented(magnified, "?viewport=20,30").shape, (30, 20))
+        for area in (self.area(-30000, -30000, 30000, 30000), self.area(1, 1, 16, 12, "MAGNIFY", PresentationPixelMagnificationRatio=1e5)):
+            answer = self.server.get(self.state(DisplayedAreaSelectionSequence=area) + "/rendered", PARTS)
+            self.assertStatus(answer, 406)
 
     def test_shutters_hide_with_their_value(self):
         plain = self.presented(self.state())
