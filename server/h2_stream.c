@@ -190,6 +190,7 @@ static void submit_answer(struct h2_stream *stream)
         nv[count++] =
             field_of(bytes_of_text("content-length"), bytes_of_text(arena_printf(arena, "%" PRIu64, size)));
 
+    stream->answer_size = size;
     const nghttp2_data_provider body = { .source.ptr = stream, .read_callback = read_data };
     const bool has_body =
         may_have_body && source && source->size != 0 && exchange->request.method != METHOD_HEAD;
@@ -201,7 +202,6 @@ static void submit_answer(struct h2_stream *stream)
 ssize_t h2_stream_read(struct h2_stream *stream, uint8_t *into, size_t capacity, bool *ret_end)
 {
     struct body_pump *pump = &stream->exchange->pump;
-    const uint64_t whole = body_pump_size(pump);
     size_t got = 0;
 
     *ret_end = false;
@@ -213,7 +213,7 @@ ssize_t h2_stream_read(struct h2_stream *stream, uint8_t *into, size_t capacity,
         if (pumped == PUMP_BYTES) {
             got += size;
             stream->sent += size;
-            *ret_end = stream->sent == whole;
+            *ret_end = stream->sent == stream->answer_size;
         } else if (pumped == PUMP_END) {
             *ret_end = true;
         } else if (pumped == PUMP_FAILED) {

@@ -39,6 +39,7 @@ struct h2_stream {
     bool cut;                /* the answer's body ended short */
     uint64_t ended_ms;       /* when END_STREAM went, ahead of the request's */
     uint64_t received, sent; /* of bodies */
+    uint64_t answer_size;    /* of its body, or BODY_SIZE_UNKNOWN */
     struct pace pace;
     /* Bytes of the body that came while the pump was full: as many as the stream's window allows. */
     uint8_t *held;
