@@ -135,7 +135,7 @@ http {{
   uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s; open_file_cache max=10000;
   {keep}
   server {{
-    listen 127.0.0.1:{self.port} ssl backlog=4096; ssl_certificate {tls}/server.pem; ssl_certificate_key {tls}/server.key;
+    listen 127.0.0.1:{self.port} ssl http2 backlog=4096; ssl_certificate {tls}/server.pem; ssl_certificate_key {tls}/server.key;
     ssl_protocols TLSv1.2 TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384; ssl_session_tickets on;
     {place}
   }}
@@ -606,42 +606,98 @@ class Bench:
                          extra=lambda s, how=how: ["--handshake", how])
         self.measure("tls.keep-alive.small", ["/healthz"], None, 4, servers=[self.gantry, self.nginx])
 
+    def h2load(self, server, requests, urls, *more, header=None):
+        """One run of h2load: CPU seconds of the server for a request, requests a second, ms to the first byte."""
+        before, began = cpu_of(server.pids), time.monotonic()
+        done = subprocess.run(["h2load", "-n", str(requests), *more, *(["-H", header] if header else []), *urls],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
+        took, spent = time.monotonic() - began, cpu_of(server.pids) - before
+        good = re.search(r"(\d+) succeeded", done.stdout)
+        first = re.search(r"time to 1st byte:\s+([\d.]+)(us|ms|s)", done.stdout)
+        if done.returncode or not good or int(good.group(1)) != requests or not first:
+            raise SystemExit(f"h2load: {done.stdout[-1500:]} {done.stderr[-500:]}")
+        return spent / requests, requests / took, float(first.group(1)) * {"us": 0.001, "ms": 1, "s": 1000}[first.group(2)]
+
+    def http2(self):
+        """HTTP/2 against HTTP/1.1 of the same server, and against nginx' HTTP/2, by h2load, in turn."""
+        smoke = self.options.smoke
+        frames = [f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1/instances/{data.ROOT}.10.1.{n}/frames/1"
+                  for n in range(1, min(self.count, 100) + 1)]
+        # nginx serves a file of the same size under one name for all.
+        for name, paths, header, requests, six in (("http2.frame.ct.native", frames, ANY.replace("Accept", "accept"), 100 if smoke else 600, "6"),
+                                                   ("http2.small", ["/healthz"], None, 1000 if smoke else 10000, "1")):
+            if self.options.only and not re.search(self.options.only, name):
+                continue
+            status, body = self.request(self.gantry, "GET", paths[0], header)
+            if status != 200:
+                raise SystemExit(f"{name}: Gantry answered {status} {body[:300]!r}")
+            self.nginx.keep(name, body)
+            own = [f"https://localhost:{self.gantry.port}{path}" for path in paths]
+            static = [f"https://localhost:{self.nginx.port}/{name}"]
+            runs = {"gantry h2": [], "gantry h1": [], "nginx h2": []}
+            for turn in range(self.options.rounds + 1):
+                got = {"gantry h2": self.h2load(self.gantry, requests, own, "-c1", "-m100", header=header),
+                       "gantry h1": self.h2load(self.gantry, requests, own, "--h1", "-c" + six, header=header),
+                       "nginx h2": self.h2load(self.nginx, requests, static, "-c1", "-m100")}
+                for who, figures in got.items():
+                    runs[who] += [figures] if turn or smoke else []
+            for who, figures in runs.items():
+                cpu, rate, first = (statistics.median(f[i] for f in figures) for i in range(3))
+                print(f"{name + (' c' + six if 'h1' in who else ' c1 m100'):34} {who:10} {rate:9.1f}/s CPU {cpu * 1000:8.4f} ms, first byte {first:7.2f} ms", flush=True)
+            for other in ("gantry h1", "nginx h2"):
+                ratio = statistics.median(a[0] / b[0] for a, b in zip(runs["gantry h2"], runs[other]))
+                print(f"{name}: CPU of Gantry's HTTP/2 is {ratio:.2f} x {other}", flush=True)
+
     def idle(self):
-        """1,000 idle connections and 50 that stall in the handshake: CPU of 5 seconds, and what a request takes meanwhile."""
+        """2,000 idle connections, half of them over HTTP/2, and 200 that stall in the handshake: CPU of 5 seconds, and what a
+        frame takes meanwhile."""
         if self.options.only and not re.search(self.options.only, "idle"):
             return
         import resource
         resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-        alone = self.once(self.gantry, ["/healthz"], 1, 1)
+        frame = [f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1/instances/{data.ROOT}.10.1.{n}/frames/1" for n in range(1, 21)]
+        seconds = 0.5 if self.options.smoke else 4
+        offers, hello = {}, {}
+        for alpn in ("http/1.1", "h2"):
+            context = ssl.create_default_context(cafile=self.gantry.ca)
+            context.set_alpn_protocols([alpn])
+            offers[alpn] = context
+            outgoing = ssl.MemoryBIO()
+            try:
+                context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            hello[alpn] = outgoing.read()
+        preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+        idle, stalled = 100 if self.options.smoke else 2000, 20 if self.options.smoke else 200
+        alone = self.once(self.gantry, frame, 1, seconds, "--header", ANY)
         links = []
-        for _ in range(100 if self.options.smoke else 1000):
-            link = HTTPSConnection("localhost", self.gantry.port, context=self.context)
-            link.request("GET", "/healthz")
-            link.getresponse().read()
+
+        def dial(n):
+            plain = socket.socket()
+            plain.bind((f"127.0.0.{2 + n % 8}", 0))  # one address may have only so many
+            plain.connect(("127.0.0.1", self.gantry.port))
+            links.append(plain)
+            return plain
+        for n in range(idle):
+            alpn = ("http/1.1", "h2")[n % 2]
+            link = offers[alpn].wrap_socket(dial(n), server_hostname="localhost")
+            link.sendall(preface if alpn == "h2" else b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            link.recv(1000)
             links.append(link)
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        try:
-            self.context.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        hello = outgoing.read()
-        stalled = []
-        for n in range(50):
-            s = socket.create_connection(("127.0.0.1", self.gantry.port))
-            s.sendall(hello if n % 2 else hello[:99])
-            stalled.append(s)
+        for n in range(stalled):
+            part = hello[("http/1.1", "h2")[n % 2]]
+            dial(n).sendall(part if n % 4 < 2 else part[:99])
         time.sleep(1)
         before = cpu_of(self.gantry.pids)
         time.sleep(5)
         spent = cpu_of(self.gantry.pids) - before
-        among = self.once(self.gantry, ["/healthz"], 1, 1)
-        print(f"idle: {len(links)} idle and 50 stalled connections: {spent * 1000:.1f} ms of CPU in 5 s; a small request p50 "
-              f"{among['p50_ms']:.2f} p99 {among['p99_ms']:.2f} ms among them, {alone['p50_ms']:.2f} and {alone['p99_ms']:.2f} ms alone; "
-              f"memory {peak_memory(self.gantry.pids):.0f} MB", flush=True)
+        among = self.once(self.gantry, frame, 1, seconds, "--header", ANY)
+        print(f"idle: {idle} idle and {stalled} stalled connections: {spent * 1000:.1f} ms of CPU in 5 s; a frame p50 {among['p50_ms']:.2f} p99 "
+              f"{among['p99_ms']:.2f} ms and {among['cpu'] / among['requests'] * 1000:.3f} ms of CPU among them, {alone['p50_ms']:.2f}, "
+              f"{alone['p99_ms']:.2f} and {alone['cpu'] / alone['requests'] * 1000:.3f} ms alone; memory {peak_memory(self.gantry.pids):.0f} MB", flush=True)
         for link in links:
             link.close()
-        for s in stalled:
-            s.close()
 
     def memory(self):
         """One large POST, with Content-Length and chunked, to a server just started: peak memory."""
@@ -681,6 +737,7 @@ class Bench:
             self.rendered()
             self.search()
             self.handshakes()
+            self.http2()
             print("peak memory so far, MB: " + ", ".join(f"{s.name} {peak_memory(s.pids):.0f}" for s in self.servers()), flush=True)
             self.idle()
             self.slow_readers()

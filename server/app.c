@@ -38,7 +38,7 @@
 #include "server/transport_mhd.h"
 #include "server/worker_pool.h"
 
-enum { IO_THREADS_MOST = 4 };
+enum { CONNECTIONS_A_POLL = 128, POLLING_THREADS_MOST = 32, IO_THREADS_MOST = 4 };
 
 /* Of the budget for blocks, what bodies over HTTP/2 may take that no worker can take yet. */
 enum { HELD_SHARE = 4 };
@@ -357,11 +357,23 @@ static void drop_h2(struct app *app)
     transport_h2_stop(app->h2);
 }
 
+/* Each wake-up of a polling thread costs a look at all of its connections, idle ones too: so the more there
+ * may be, the more threads share them. */
+static unsigned count_polling_threads(const struct app *app)
+{
+    const unsigned least = count_io_threads(app);
+    const unsigned wanted = (unsigned)(app->started->connections / CONNECTIONS_A_POLL);
+
+    if (app->started->io_threads || wanted <= least)
+        return least;
+    return wanted < POLLING_THREADS_MOST ? wanted : POLLING_THREADS_MOST;
+}
+
 static bool build_mhd(struct app *app, struct error *err)
 {
     const struct transport_mhd_options options = {
         .dispatcher = app->dispatcher,
-        .io_threads = count_io_threads(app),
+        .io_threads = count_polling_threads(app),
         .idle_timeout_ms = (unsigned)app->started->idle_timeout,
         .head_timeout_ms = (unsigned)app->started->header_timeout,
         .pace = { app->started->least_rate, (unsigned)app->started->pace_period },

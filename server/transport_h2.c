@@ -15,8 +15,9 @@
 #include "server/h2_loop.h"
 #include "server/h2_session.h"
 
-/* More than this in the kernel that the network has not taken yet, and an urgent answer waits behind it. */
-enum { NOT_SENT_BYTES = 256 * 1024 };
+/* More than this in the kernel that the network has not taken yet, and an urgent answer waits behind it. Less
+ * costs: with 256 KiB a frame of 512 KiB took a third more processor time over the loopback interface. */
+enum { NOT_SENT_BYTES = 1024 * 1024 };
 
 struct transport_h2 {
     struct tls_context *tls;
