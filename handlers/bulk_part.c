@@ -28,7 +28,7 @@ void bulk_parts_done(struct bulk_parts *parts)
     json_decref(TAKE(parts->by_location));
 }
 
-static size_t count_of(const struct bulk_parts *parts)
+size_t bulk_parts_count(const struct bulk_parts *parts)
 {
     return parts->table.size / sizeof(struct bulk_part);
 }
@@ -54,7 +54,7 @@ static bool note_location(struct bulk_parts *parts, struct bytes location, struc
     arena_release(&scratch);
     if (!ok)
         return error_tell(err, FAULT_MALFORMED, "A Content-Location is not UTF-8.");
-    json_array_append_new(same, json_integer((json_int_t)count_of(parts)));
+    json_array_append_new(same, json_integer((json_int_t)bulk_parts_count(parts)));
     return true;
 }
 
@@ -89,7 +89,7 @@ bool bulk_parts_append(struct bulk_parts *parts, struct bytes chunk, struct erro
 
 bool bulk_parts_end(struct bulk_parts *parts, struct error *err)
 {
-    struct bulk_part *part = part_at(parts, count_of(parts) - 1);
+    struct bulk_part *part = part_at(parts, bulk_parts_count(parts) - 1);
 
     (void)err;
     part->size = spool_size(parts->spool) - part->offset;
@@ -140,7 +140,7 @@ size_t bulk_parts_unused(const struct bulk_parts *parts)
 {
     size_t unused = 0;
 
-    for (size_t i = 0; i < count_of(parts); i++)
+    for (size_t i = 0; i < bulk_parts_count(parts); i++)
         unused += !part_at(parts, i)->used;
     return unused;
 }

@@ -49,6 +49,7 @@ MUST_USE bool bulk_parts_find(struct bulk_parts *parts, struct bytes uri, struct
                               struct bulk_list *ret);
 MUST_USE bool bulk_parts_read(struct bulk_parts *parts, const struct bulk_part *part, uint64_t offset,
                               void *into, size_t size, struct error *err);
+size_t bulk_parts_count(const struct bulk_parts *parts);
 size_t bulk_parts_unused(const struct bulk_parts *parts);
 /* The transfer syntax of pixel data in these parts: what they say, checked against what they are; Explicit VR
  * LE for application/octet-stream that says none. The text lives as long as the parts. NOT_DICOM,

@@ -26,8 +26,9 @@
 #include "http/uri_reference.h"
 
 enum {
-    TREE_FOR_TEXT =
-        8, /* bytes of a parsed model for one of its text: what is held against the budget of memory */
+    TREE_FOR_TEXT = 8,      /* bytes of a parsed model for one of its text */
+    MEMORY_OF_A_PART = 512, /* its line in the table, and its location */
+    HELD_LEAST = 64 * 1024,
     COPY_BYTES = 256 * 1024,
     WARNING_ELEMENTS_DISCARDED = 0xB006,
     ITEM_HEADER_BYTES = 8,
@@ -41,8 +42,9 @@ struct stow_metadata {
     struct bulk_parts parts;
     struct buffer text;  /* of the metadata part under way */
     uint64_t text_bytes; /* of all metadata parts */
-    struct block *held;  /* stands for the models' memory in the budget */
-    json_t *models;      /* an array of objects */
+    struct block *held;  /* stands for all this memory in the budget */
+    uint64_t held_bytes;
+    json_t *models; /* an array of objects */
     bool in_metadata, part_is_xml;
     uint8_t *copying; /* COPY_BYTES, while instances are written */
 };
@@ -78,6 +80,24 @@ struct stow_metadata *stow_metadata_new(const struct service *service, const str
 
 /* ── parts ── */
 
+/* One request's memory is bounded by ceilings; that of all together by the budget of blocks, of which each
+ * takes a share that is never written to. BUSY when there is none left. */
+static bool hold_memory(struct stow_metadata *metadata, struct error *err)
+{
+    const uint64_t wanted = metadata->text_bytes * (1 + TREE_FOR_TEXT) +
+                            bulk_parts_count(&metadata->parts) * (uint64_t)MEMORY_OF_A_PART;
+
+    if (wanted <= metadata->held_bytes)
+        return true;
+    block_unref(TAKE(metadata->held));
+    metadata->held_bytes = wanted + wanted / 4 + HELD_LEAST;
+    if (!block_take((size_t)metadata->held_bytes, &metadata->held, err)) {
+        metadata->held_bytes = 0;
+        return error_while(err, "holding memory for metadata");
+    }
+    return true;
+}
+
 bool stow_metadata_part_begin(struct stow_metadata *metadata, const struct fields *headers, struct error *err)
 {
     const struct field *field = fields_find(headers, "content-type");
@@ -98,7 +118,8 @@ bool stow_metadata_part_begin(struct stow_metadata *metadata, const struct field
     metadata->part_is_xml = is_xml || (!is_json && metadata->is_xml);
     buffer_cut(&metadata->text, 0);
     if (!metadata->in_metadata)
-        ok = bulk_parts_begin(&metadata->parts, headers, said ? &type : NULL, err);
+        ok = bulk_parts_begin(&metadata->parts, headers, said ? &type : NULL, err) &&
+             hold_memory(metadata, err);
     arena_release(&scratch);
     return ok;
 }
@@ -114,16 +135,10 @@ bool stow_metadata_part_bytes(struct stow_metadata *metadata, struct bytes chunk
         return error_tell(err, FAULT_TOO_LARGE,
                           "The metadata of one request may have %" PRIu64 " bytes (metadata_ceiling).",
                           ceiling);
+    if (!hold_memory(metadata, err))
+        return false;
     buffer_append(&metadata->text, chunk);
     return true;
-}
-
-/* Their memory is bounded by the ceiling of their text; all requests' together by the budget of blocks, of
- * which they take a share that is never written to. */
-static bool hold_memory(struct stow_metadata *metadata, struct error *err)
-{
-    block_unref(TAKE(metadata->held));
-    return block_take((size_t)metadata->text_bytes * TREE_FOR_TEXT, &metadata->held, err);
 }
 
 static bool read_json(struct stow_metadata *metadata, struct error *err)
@@ -162,8 +177,6 @@ bool stow_metadata_part_end(struct stow_metadata *metadata, struct error *err)
 {
     if (!metadata->in_metadata)
         return bulk_parts_end(&metadata->parts, err);
-    if (!hold_memory(metadata, err))
-        return error_while(err, "reading metadata");
     const bool ok = metadata->part_is_xml ? read_xml(metadata, err) : read_json(metadata, err);
     buffer_cut(&metadata->text, 0);
     return ok;

@@ -271,6 +271,19 @@ class Metadata(ServerCase):
         self.assertIn(b"metadata_ceiling", answer.body)
 
 
+class Budget(ServerCase):
+    arguments = ("--block-budget", str(24 << 20))
+
+    def test_metadata_beyond_the_budget_of_memory_are_503_and_the_next_are_stored(self):
+        big = [model(300, **{"00104000": {"vr": "LT", "Value": ["x" * (8 << 20)]}})]
+        body, content_type = message([({"Content-Type": "application/dicom+json"}, json.dumps(big).encode())])
+        answer = self.server.call("POST", "/studies", body, {"Content-Type": content_type})
+        self.assertEqual(answer.status, 503, repr(answer))
+        self.assertIn("Retry-After", answer.headers)
+        body, content_type = message([({"Content-Type": "application/dicom+json"}, json.dumps([model(301)]).encode())])
+        self.assertStatus(self.server.call("POST", "/studies", body, {"Content-Type": content_type}), 200)
+
+
 class Xml(ServerCase):
     """Reports and rows as the Native DICOM Model say what the JSON says."""
     XML = "{http://dicom.nema.org/PS3.19/models/NativeDICOM}"
