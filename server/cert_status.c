@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <gnutls/x509.h>
 
@@ -201,6 +202,10 @@ int cert_status(const struct settings *settings, FILE *to)
     for (unsigned i = 0; i < tls->options.file_count; i++) {
         struct tls_certificate *certificate = NULL;
         fprintf(to, "%s%s\n", tls->files[i].certificate, tls->throwaway ? "  (throwaway)" : "");
+        if (tls->throwaway && access(tls->files[i].certificate, F_OK) != 0) {
+            fputs("  is made at the first start\n", to);
+            continue;
+        }
         tell_file(&telling, tls->files[i].certificate);
         if (tls_certificate_load(&tls->files[i], tell_doubt, &telling, &certificate, &err)) {
             tell_staple(&telling, certificate);

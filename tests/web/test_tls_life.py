@@ -135,6 +135,8 @@ class Audit(PkiCase):
         def status(*names):
             return gantry("cert", "status", "--data", str(self.pki.folder / "data"), "--tls-certificate",
                           ",".join(self.pki.path(n + ".pem") for n in names), "--tls-key", ",".join(self.pki.path(n + ".key") for n in names))
+        none = gantry("cert", "status", "--data", str(self.pki.folder / "never-started"))
+        self.assertEqual((none.returncode, "is made at the first start" in none.stdout), (0, True), none.stdout)
         good = status("good")
         self.assertEqual(good.returncode, 0, good.stdout)
         for wanted in ("pacs.example.org", "CN=middle CA", "CN=root CA,O=root (not in the file)", "256 bits", "All is well"):
