@@ -58,12 +58,10 @@ size_t block_peak(void)
     return peak;
 }
 
-bool block_take(size_t capacity, struct block **ret, struct error *err)
+static bool take(size_t capacity, struct block **ret, struct error *err)
 {
     struct block *block = NULL;
 
-    if (capacity < BLOCK_STANDARD_BYTES)
-        capacity = BLOCK_STANDARD_BYTES;
     pthread_mutex_lock(&pool.lock);
     if (capacity > pool.budget || pool.in_use > pool.budget - capacity) {
         const size_t in_use = pool.in_use, budget = pool.budget;
@@ -93,6 +91,16 @@ bool block_take(size_t capacity, struct block **ret, struct error *err)
     block->next_free = NULL;
     *ret = block;
     return true;
+}
+
+bool block_take(size_t capacity, struct block **ret, struct error *err)
+{
+    return take(capacity < BLOCK_STANDARD_BYTES ? BLOCK_STANDARD_BYTES : capacity, ret, err);
+}
+
+bool block_take_exact(size_t capacity, struct block **ret, struct error *err)
+{
+    return take(capacity, ret, err);
 }
 
 uint8_t *block_room(struct block *block, size_t *ret_capacity_or_null)

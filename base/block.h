@@ -30,6 +30,8 @@ enum { BLOCK_STANDARD_BYTES = 256 * 1024 };
 
 /* A block with room for at least `capacity` bytes, one reference held. BUSY: over budget. Any thread. */
 MUST_USE bool block_take(size_t capacity, struct block **ret, struct error *err);
+/* The same with room for just so many bytes, for what is small and kept for a while. */
+MUST_USE bool block_take_exact(size_t capacity, struct block **ret, struct error *err);
 uint8_t *block_room(struct block *block, size_t *ret_capacity_or_null);
 void block_seal(struct block *block, size_t size);
 /* Gives back the room behind what was sealed; for the only holder of a block that is to be kept for a while.

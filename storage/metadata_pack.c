@@ -241,7 +241,7 @@ bool metadata_packing_end(struct metadata_packing *packing, const struct metadat
 
     if (!pack)
         return false;
-    if (!block_take(size, &pack->body, err)) {
+    if (!block_take_exact(size, &pack->body, err)) {
         free(pack);
         return false;
     }
@@ -252,7 +252,6 @@ bool metadata_packing_end(struct metadata_packing *packing, const struct metadat
         memcpy(room + packing->deflate.size, packing->zstd.data, packing->zstd.size);
     }
     block_seal(pack->body, size);
-    block_trim(&pack->body);
     pack->pack.version = packing->version;
     sum_up(pack);
     if (!point_into_body(pack))
@@ -321,14 +320,13 @@ bool metadata_pack_read(struct bytes directory, struct bytes body, const struct 
             return not_sound(pack, err);
     }
     sum_up(pack);
-    if (!block_take(body.size, &pack->body, err)) {
+    if (!block_take_exact(body.size, &pack->body, err)) {
         free(pack);
         return false;
     }
     if (body.size > 0)
         memcpy(block_room(pack->body, NULL), body.data, body.size);
     block_seal(pack->body, body.size);
-    block_trim(&pack->body);
     if (!point_into_body(pack))
         return not_sound(pack, err);
     *ret = &pack->pack;

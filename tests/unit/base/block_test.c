@@ -98,3 +98,19 @@ TEST(threads_take_and_give_blocks_and_none_is_lost)
         pthread_join(threads[i], NULL);
     EXPECT(block_in_use() == before, "in use %zu", block_in_use());
 }
+
+TEST(a_block_of_an_exact_size_counts_for_no_more)
+{
+    const size_t before = block_in_use();
+    struct block *block = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(block_take_exact(1000, &block, &err), "%s", err.detail))
+        return;
+    EXPECT(block_in_use() == before + 1000, "%zu counted", block_in_use() - before);
+    memset(block_room(block, NULL), 7, 1000);
+    block_seal(block, 1000);
+    EXPECT(block_bytes(block).size == 1000, "size");
+    block_unref(block);
+    EXPECT(block_in_use() == before, "not given back");
+}
