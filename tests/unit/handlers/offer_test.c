@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buffer.h"
+
 #include "tests/support/expect.h"
 
 static const char MICROSCOPY[] =
@@ -250,4 +252,132 @@ TEST(NEG_16_a_refusal_names_what_could_be_had)
     EXPECT(!strstr(err.told, "x-jls"), "an old name is advertised: \"%s\"", err.told);
     frame_table_unref(record.frames);
     arena_release(&arena);
+}
+
+/* ── against a naive reading of RFC 9110 12.5.1 and PS3.18 8.7 ── */
+
+struct naive_range {
+    bool multipart;
+    const char *type;   /* "*" "/" "*", "image" "/" "*", or whole */
+    const char *syntax; /* NULL, "*", or a UID */
+    unsigned tenths;
+};
+
+static unsigned random_below(unsigned *state, unsigned most)
+{
+    *state = *state * 1103515245 + 12345;
+    return (*state >> 16) % most;
+}
+
+static struct naive_range random_range(unsigned *state)
+{
+    static const char *const types[] = { "*/*",        "image/*",          "application/*",
+                                         "image/jpeg", "image/dicom-rle",  "application/octet-stream",
+                                         "image/jls",  "image/x-dicom-rle" };
+    static const char *const syntaxes[] = {
+        NULL, NULL, "*", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50", "1.2.3"
+    };
+
+    return (struct naive_range){ random_below(state, 2) == 1, types[random_below(state, COUNT_OF(types))],
+                                 syntaxes[random_below(state, COUNT_OF(syntaxes))], random_below(state, 11) };
+}
+
+static void write_range(struct buffer *into, const struct naive_range *range, bool first)
+{
+    buffer_append_text(into, first ? "" : ", ");
+    if (range->multipart)
+        buffer_printf(into, "multipart/related; type=\"%s\"", range->type);
+    else
+        buffer_append_text(into, range->type);
+    if (range->syntax)
+        buffer_printf(into, "; transfer-syntax=%s", range->syntax);
+    buffer_printf(into, ";q=%u.%u", range->tenths / 10, range->tenths % 10);
+}
+
+/* 0: does not speak of it; more is more exact. */
+static unsigned exactness(const struct naive_range *range, const struct offer *offer, bool multipart)
+{
+    const size_t length = strlen(range->type);
+    unsigned exact;
+
+    if (strcmp(range->type, "*/*") == 0 && !range->multipart)
+        exact = 10;
+    else if (range->multipart != multipart)
+        return 0;
+    else if (strcmp(range->type, "*/*") == 0)
+        exact = 20;
+    else if (range->type[length - 1] == '*')
+        exact = strncmp(range->type, offer->media_type, length - 1) == 0 ? 30 : 0;
+    else
+        exact = strcmp(range->type, offer->media_type) == 0 ? 40 : 0;
+    if (exact == 0)
+        return 0;
+    if (!range->syntax)
+        return offer->meant_by & (exact <= 20 ? ACCEPT_BY_WILDCARD : ACCEPT_BY_TYPE) ? exact + 1 : 0;
+    if (strcmp(range->syntax, "*") == 0)
+        return offer->meant_by & ACCEPT_BY_ANY_SYNTAX ? exact : 0;
+    return strcmp(range->syntax, offer->transfer_syntax) == 0 ? exact + 2 : 0;
+}
+
+static unsigned naive_tenths(const struct naive_range *ranges, size_t count, const struct offer *offer,
+                             bool multipart)
+{
+    unsigned best = 0, tenths = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const unsigned exact = exactness(&ranges[i], offer, multipart);
+        if (exact > best || (exact == best && exact > 0 && ranges[i].tenths > tenths)) {
+            best = exact;
+            tenths = ranges[i].tenths;
+        }
+    }
+    return tenths;
+}
+
+TEST(NEG_05_06_any_header_gets_what_a_naive_reading_of_the_rules_gives)
+{
+    static const enum transfer_syntax stored[] = { SYNTAX_EXPLICIT_LE, SYNTAX_RLE_LOSSLESS,
+                                                   SYNTAX_JPEG_BASELINE_8, SYNTAX_UNKNOWN };
+    unsigned state = 7, compared = 0, refused = 0;
+
+    for (unsigned round = 0; round < 20000; round++) {
+        struct arena arena = { 0 };
+        SCOPED(buffer) struct buffer header = { 0 };
+        struct naive_range ranges[4];
+        struct offers offers = { .count = 0 };
+        const size_t count = 1 + random_below(&state, COUNT_OF(ranges));
+        const struct instance_record record =
+            record_of(stored[random_below(&state, COUNT_OF(stored))], random_below(&state, 2) ? 8 : 64);
+        const struct offer *want = NULL;
+        bool want_multipart = false;
+        unsigned best = 0;
+
+        buffer_init(&header, 4096);
+        for (size_t i = 0; i < count; i++) {
+            ranges[i] = random_range(&state);
+            write_range(&header, &ranges[i], i == 0);
+        }
+        buffer_append_byte(&header, 0);
+        offers_of_frames(&offers, &record);
+        for (size_t i = 0; i < offers.count; i++)
+            for (int form = 0; form < 2; form++) {
+                const unsigned tenths = naive_tenths(ranges, count, &offers.list[i], form == 0);
+                if (tenths > best) {
+                    best = tenths;
+                    want = &offers.list[i];
+                    want_multipart = form == 0;
+                }
+            }
+        const char *got = chosen(&arena, &offers, (const char *)header.data, true);
+        const char *ought = want ? arena_printf(&arena, "%s %s %s", want_multipart ? "multipart" : "single",
+                                                want->media_type, want->transfer_syntax)
+                                 : "406";
+        EXPECT(strcmp(got, ought) == 0, "stored %s, \"%s\": got %s, want %s", record.syntax_uid.text,
+               (const char *)header.data, got, ought);
+        compared++;
+        refused += want == NULL;
+        frame_table_unref(record.frames);
+        arena_release(&arena);
+    }
+    EXPECT(compared == 20000 && refused > 1000 && refused < 19000, "%u of %u refused", refused, compared);
 }
