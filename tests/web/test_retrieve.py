@@ -135,6 +135,39 @@ class Retrieve(ServerCase):
         self.assertEqual(payload, self.streams[0])
         self.assertEqual(headers["Content-Type"], f"image/jpeg; transfer-syntax={JPEG}")
 
+    def test_clients_every_accept_header_for_frames(self):
+        """clients.md: what viewers were seen to send, for a native image and for a stored JPEG."""
+        related = 'multipart/related; type='
+        octets, any_part = "application/octet-stream", ANY["Accept"]
+        le = "1.2.840.10008.1.2.1"
+        microscopy = ", ".join(f'{related}"{t}"; transfer-syntax={s}' for t, s in (
+            ("image/jls", "1.2.840.10008.1.2.4.80"), ("image/jls", "1.2.840.10008.1.2.4.81"), ("image/jp2", "1.2.840.10008.1.2.4.90"),
+            ("image/jp2", "1.2.840.10008.1.2.4.91"), ("image/jpx", "1.2.840.10008.1.2.4.92"), ("image/jpx", "1.2.840.10008.1.2.4.93"),
+            (octets, "*"), ("image/jpeg", JPEG)))
+        cases = [  # header, what a native image comes as, what a JPEG comes as: None, anything that can be had
+            (any_part, (octets, le), (octets, JPEG)),                                                   # OHIF, Cornerstone3D, the old loader
+            (f'{related}"{octets}"; transfer-syntax=*', (octets, le), (octets, JPEG)),
+            (f'{related}"{octets}"; transfer-syntax="*"', (octets, le), (octets, JPEG)),
+            (f'{related}"image/jpeg"; transfer-syntax="{JPEG}"', None, ("image/jpeg", JPEG)),            # OHIF with a chosen syntax
+            (f"{octets}; transfer-syntax=*", (octets, le), (octets, JPEG)),                              # OHIF, single part
+            (microscopy, (octets, le), ("image/jpeg", JPEG)),                                            # dicom-microscopy-viewer, Slim
+            (f'{related}"*/*"', (octets, le), None),                                                     # the Python client
+            ("*/*", (octets, le), None),                                                                 # curl, browsers' fetch
+            ('image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8', None, ("image/jpeg", JPEG)),     # a browser's <img>
+            (f'{related}"image/*"; boundary=**', None, ("image/jpeg", JPEG)),
+        ]
+        for accept, native, jpeg in cases:
+            for file, expected in ((self.multi, native), (self.jpeg, jpeg)):
+                with self.subTest(f"{accept} {expected}"):
+                    answer = self.server.get(path_of(file) + "/frames/1", {"Accept": accept})
+                    if expected is None:
+                        self.assertIn(answer.status, (200, 406, 500))  # code streams of these tests are none that decode
+                        continue
+                    self.assertStatus(answer, 200)
+                    single = not answer.headers["Content-Type"].startswith("multipart/")
+                    label = answer.headers["Content-Type"] if single else answer.parts()[0][0]["Content-Type"]
+                    self.assertEqual(label, "{}; transfer-syntax={}".format(*expected))
+
     def test_RET_48_frame_lists(self):
         path = path_of(self.multi) + "/frames/"
         for listed, status in (("0", 400), ("x", 400), ("1,,2", 400), ("-1", 400), ("11", 404), ("1,11", 404),
