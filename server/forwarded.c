@@ -88,7 +88,9 @@ bool proxies_parse(const char *text, struct proxies **ret, struct error *err)
         }
         text += size;
     }
-    *ret = proxies;
+    /* Kept for each reload (dispatcher.c): so no larger than needed. */
+    struct proxies *fitted = realloc(proxies, sizeof *proxies + proxies->count * sizeof *proxies->list);
+    *ret = fitted ? fitted : proxies;
     return true;
 }
 
