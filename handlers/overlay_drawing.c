@@ -16,13 +16,15 @@ bool overlays_lie_in_samples(const struct image_display *display)
 }
 
 /* One above the other bits of a sample: the plane is as large as the image. */
-static bool sample_bit(const struct overlay *overlay, const struct pixels *samples, int64_t row, int64_t column)
+static bool sample_bit(const struct overlay *overlay, const struct pixels *samples, int64_t row,
+                       int64_t column)
 {
     const struct pixel_shape *shape = &samples->shape;
     const size_t width = shape->bits_allocated / 8u;
 
-    if (row < 0 || column < 0 || row >= shape->rows || column >= shape->columns || shape->samples_per_pixel != 1 ||
-        (width != 1 && width != 2) || overlay->bit_position >= shape->bits_allocated)
+    if (row < 0 || column < 0 || row >= shape->rows || column >= shape->columns ||
+        shape->samples_per_pixel != 1 || (width != 1 && width != 2) ||
+        overlay->bit_position >= shape->bits_allocated)
         return false;
     const uint8_t *at =
         block_bytes(samples->block).data + ((size_t)row * shape->columns + (size_t)column) * width;

@@ -12,7 +12,8 @@
 
 /* Do any of them lie in unused bits of the samples (retired)? Then the samples are needed. */
 bool overlays_lie_in_samples(const struct image_display *display);
-/* `region`: what of the frame the picture shows. `samples_or_null`: the whole frame as stored, of 8 or 16 bits. */
+/* `region`: what of the frame the picture shows. `samples_or_null`: the whole frame as stored, of 8 or 16
+ * bits. */
 void overlays_draw(const struct image_display *display, uint32_t frame, const struct pixels *samples_or_null,
                    const struct rendering_parameters *parameters, const struct region *region,
                    const struct pixels *picture);

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes as a palette in segments (the first byte chooses words of 8 or 16 bits), and as a data set whose
- * windows, tables, overlays and functional groups are read.
+ * windows, tables, overlays and functional groups are read, and as a presentation state.
  */
 #include "dicom/image_display.h"
 
@@ -13,6 +13,7 @@
 
 #include "bridge/start.h"
 #include "dicom/attribute_reader.h"
+#include "dicom/presentation_state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,6 +26,30 @@ static void read_look(const struct gray_look *look)
     for (size_t i = 0; i < COUNT_OF(luts); i++)
         for (uint32_t k = 0; k < luts[i]->count; k++)
             if (luts[i]->values[k] >> luts[i]->bits)
+                abort();
+}
+
+static void read_state(const char *path)
+{
+    SCOPED(presentation_state) struct presentation_state *state = NULL;
+    struct error err = { 0 };
+
+    if (!presentation_state_read(path, &state, &err))
+        return;
+    if (state->images.count == 0 || state->rotation % 90 != 0 || state->rotation >= 360)
+        abort();
+    const struct uid *instance = &state->images.list[0].instance;
+    const struct displayed_area *area = presentation_state_area(state, instance, 1);
+    if (area && (area->left > area->right || area->top > area->bottom || !(area->magnification > 0)))
+        abort();
+    const struct presented_voi *voi = presentation_state_voi(state, instance, 1);
+    if (voi)
+        read_look(&voi->look);
+    if (state->shutter.polygonal && state->shutter.vertex_count < 3)
+        abort();
+    for (uint32_t i = 0; i < state->annotation_count; i++)
+        for (uint32_t k = 0; k < state->annotations[i].graphic_count; k++)
+            if (state->annotations[i].graphics[k].point_count == 0)
                 abort();
 }
 
@@ -57,6 +82,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     image_display_unref(display);
+    read_state(path);
     close(fd);
     return 0;
 }
