@@ -59,6 +59,8 @@ static bool answer_frames(const struct service *service, const struct request *r
         return false;
 
     const struct offer *offer = choice.offer;
+    if (offer->way == OFFER_MADE)
+        response->work = wanted->count > FRAMES_AT_ONCE ? WORK_COLLECTS : WORK_MAKES;
     const char *frames = arena_printf(arena, "/%s/%.*s", segment, BYTES_ARG(request->params[3]));
     const char *location = link_to(arena, request->public_base, &record->key, frames);
     const char *labelled =
@@ -75,7 +77,6 @@ static bool answer_frames(const struct service *service, const struct request *r
     }
     if (representation_is_held(request, &what, response))
         return true;
-    response->is_bulk = offer->way == OFFER_MADE && wanted->count > FRAMES_AT_ONCE;
     return frames_body(service, request, record, wanted, offer, choice.multipart ? NULL : location, boundary,
                        &body, err) &&
            representation_send(request, &what, body, response, err);

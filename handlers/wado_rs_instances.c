@@ -120,6 +120,8 @@ bool instance_answer(const struct service *service, const struct request *reques
     }
     if (representation_is_held(request, &what, response))
         return true;
+    if (choice->offer->way == OFFER_MADE)
+        response->work = WORK_COLLECTS;
 
     struct one_file *one = arena_alloc(arena, sizeof(*one));
     *one = (struct one_file){ .parts = { 1, describe_one, extent_of_one, make_one },
@@ -474,7 +476,9 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
     }
     if (response->status == 304)
         return true;
-    response->is_bulk = true;
+    for (size_t i = 0; i < listing->count; i++)
+        if (offers[i]->way == OFFER_MADE)
+            response->work = WORK_COLLECTS;
     if (left_out) {
         response->status = 206;
         response_header(response, arena, "Warning",

@@ -10,11 +10,15 @@
 #include "http/body.h"
 #include "http/request.h"
 
+/* What its bytes cost: reading; making, for one who looks; making, for one who collects. Each goes behind the
+ * one before. */
+enum response_work { WORK_READS, WORK_MAKES, WORK_COLLECTS };
+
 struct response {
     int status;
     struct fields headers;
     struct body_source *body; /* NULL: none */
-    bool is_bulk;             /* its bytes cost work that goes behind that of viewers */
+    enum response_work work;
 };
 
 /* Adds a field. Control characters in the value become spaces. */

@@ -41,7 +41,7 @@
 enum { CONNECTIONS_A_POLL = 128, POLLING_THREADS_MOST = 32, IO_THREADS_MOST = 4 };
 
 /* Of the budget for blocks, what bodies over HTTP/2 may take that no worker can take yet. */
-enum { HELD_SHARE = 4 };
+enum { HELD_SHARE = 4, KEPT_SHARE = 4 };
 
 struct app {
     struct settings *started; /* what needs a restart is as it was here */
@@ -218,9 +218,14 @@ static void forget_frames(void *cache, const uint64_t *generations, size_t count
 static bool build_frame_cache(struct app *app, struct error *err)
 {
     char folder[PATH_MAX];
-    const struct frame_cache_options options = { .folder = folder,
-                                                 .memory_bytes = app->started->frame_cache_memory,
-                                                 .disk_bytes = app->started->frame_cache_disk };
+    /* What is kept of the budget cannot be what answers under way need. */
+    const uint64_t most = app->started->block_budget / KEPT_SHARE;
+    const struct frame_cache_options options = {
+        .folder = folder,
+        .memory_bytes = app->started->frame_cache_memory < most ? app->started->frame_cache_memory : most,
+        .disk_bytes = app->started->frame_cache_disk,
+        .free_space_floor = app->started->free_space_floor,
+    };
 
     if (!house_path(app->started, "cache/frames", folder, sizeof folder, err) ||
         !frame_cache_open(&options, &app->frame_cache, err))

@@ -374,7 +374,7 @@ static void pull_job(struct job *job)
 static void start_pull(struct body_pump *pump)
 {
     pump->buffers[pump->filling].state = BUFFER_FILLING;
-    start_job(pump, pump->exchange->response.is_bulk ? URGENCY_BULK : URGENCY_INTERACTIVE, pull_job);
+    start_job(pump, exchange_urgency(pump->exchange), pull_job);
 }
 
 /* From a READY buffer; lock held. */

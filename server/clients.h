@@ -16,7 +16,7 @@
 
 struct clients;
 
-enum { SEAT_QUEUES = 2 }; /* one for each urgency of the worker pool */
+enum { SEAT_QUEUES = 3 }; /* one for each urgency of the worker pool */
 
 struct address {
     struct clients *clients;

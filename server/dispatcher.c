@@ -357,7 +357,9 @@ static bool answer_waiting(struct exchange *exchange)
             return false;
     } else if (exchange->error.fault == FAULT_WOULD_WAIT && exchange->request.waiter) {
         arena_rewind(&exchange->arena, mark);
+        const enum response_work work = exchange->response.work;
         memset(&exchange->response, 0, sizeof exchange->response);
+        exchange->response.work = work;
         if (is_parked(exchange, answer_job))
             return false;
     }
@@ -386,7 +388,8 @@ static enum dispatched hand_over(struct exchange *exchange, void (*run)(struct j
     }
     exchange_ref(exchange);
     exchange->job.run = run;
-    if (worker_pool_submit(exchange->dispatcher->pool, URGENCY_INTERACTIVE, &exchange->job, &exchange->error))
+    if (worker_pool_submit(exchange->dispatcher->pool, exchange_urgency(exchange), &exchange->job,
+                           &exchange->error))
         return DISPATCH_LATER;
     refuse(exchange);
     exchange_wake(exchange);
@@ -415,7 +418,9 @@ static enum dispatched answer(struct exchange *exchange)
     if (ok)
         return hand_over(exchange, complete_job);
     arena_rewind(&exchange->arena, mark);
+    const enum response_work work = exchange->response.work; /* the handler knows by now what it will cost */
     memset(&exchange->response, 0, sizeof exchange->response);
+    exchange->response.work = work;
     exchange->shaped = false;
     return hand_over(exchange, answer_job);
 }

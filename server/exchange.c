@@ -62,10 +62,19 @@ static struct exchange *exchange_of_waiter(struct waiter *waiter)
     return (struct exchange *)((char *)waiter - offsetof(struct exchange, waiter));
 }
 
+enum urgency exchange_urgency(const struct exchange *exchange)
+{
+    static const enum urgency urgencies[] = {
+        [WORK_READS] = URGENCY_INTERACTIVE, [WORK_MAKES] = URGENCY_MAKING, [WORK_COLLECTS] = URGENCY_BULK
+    };
+
+    return urgencies[exchange->response.work];
+}
+
 static void go_on(struct exchange *exchange)
 {
     atomic_store(&exchange->parking, RUNNING);
-    worker_pool_continue(exchange->pump.pool, URGENCY_INTERACTIVE, exchange->parked);
+    worker_pool_continue(exchange->pump.pool, exchange_urgency(exchange), exchange->parked);
 }
 
 static void hold_waiter(struct waiter *waiter)

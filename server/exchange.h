@@ -86,6 +86,8 @@ void exchange_ref(struct exchange *exchange);
 /* The last one writes the access line and recycles it. Any thread. */
 void exchange_unref(struct exchange *exchange);
 
+/* Of the work that its answer costs. */
+enum urgency exchange_urgency(const struct exchange *exchange);
 /* The job on this worker ends without an end: it said WOULD_WAIT though it may wait, having given the waiter
  * away. It is queued again once the waiter is woken, or was already. The job's hold on the exchange stays.
  * False: it has not given the waiter away, so nobody would wake it. */

@@ -1,9 +1,10 @@
 /* server/worker_pool.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Two queues under one lock. A worker takes interactive work first, bulk work only while fewer than three
- * quarters of all workers are at bulk work: however many uploads there are, someone is left who answers
- * viewers. A job that an address may not have run yet stays where it is, and others go past it.
+ * Three queues under one lock. A worker takes interactive work first, then making, then bulk; the last two
+ * only while fewer than three quarters of all workers are at them: however many uploads there are, someone is
+ * left who answers viewers. A job that an address may not have run yet stays where it is, and others go past
+ * it.
  */
 #include "server/worker_pool.h"
 
@@ -47,6 +48,13 @@ static bool may_go_interactive(const struct fair_group *group, void *pool)
                   pool);
 }
 
+static bool may_go_making(const struct fair_group *group, void *pool)
+{
+    return may_go(
+        (const struct address *)((const char *)(group - URGENCY_MAKING) - offsetof(struct address, groups)),
+        pool);
+}
+
 static bool may_go_bulk(const struct fair_group *group, void *pool)
 {
     return may_go(
@@ -61,7 +69,9 @@ static struct job *next_job(struct worker_pool *pool, bool *ret_bulk)
     struct job *job = fair_queue_pop(&pool->queues[URGENCY_INTERACTIVE], may_go_interactive, pool);
     if (job || pool->at_bulk >= pool->most_at_bulk)
         return job;
-    job = fair_queue_pop(&pool->queues[URGENCY_BULK], may_go_bulk, pool);
+    job = fair_queue_pop(&pool->queues[URGENCY_MAKING], may_go_making, pool);
+    if (!job)
+        job = fair_queue_pop(&pool->queues[URGENCY_BULK], may_go_bulk, pool);
     *ret_bulk = job != NULL;
     return job;
 }

@@ -1,8 +1,9 @@
 /* server/worker_pool.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * Threads that may wait. Interactive work goes first; bulk work never holds the last quarter of them. Clients
- * take turns (fair_queue.h), and one address never holds the last eighth.
+ * Threads that may wait. Interactive work goes first; other work never holds the last quarter of them, so
+ * that who reads what is stored waits for no codec. Clients take turns (fair_queue.h), and one address never
+ * holds the last eighth.
  */
 #ifndef GANTRY_SERVER_WORKER_POOL_H
 #define GANTRY_SERVER_WORKER_POOL_H
@@ -10,7 +11,8 @@
 #include "base/attributes.h"
 #include "base/error.h"
 
-enum urgency { URGENCY_INTERACTIVE, URGENCY_BULK };
+/* Making is decoding and encoding for one who looks: before bulk, and like it never on the last quarter. */
+enum urgency { URGENCY_INTERACTIVE, URGENCY_MAKING, URGENCY_BULK };
 
 /* Lives inside its owner; in the queue at most once. The pool does not touch it after `run` has begun. */
 struct job {

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <zlib.h>
@@ -61,6 +62,7 @@ struct frame_cache {
     pthread_cond_t made; /* for those without a waiter */
     struct entry *buckets[BUCKETS];
     struct list memory, disk;
+    uint64_t free_space_floor;
     struct frame_cache_count count;
 };
 
@@ -155,6 +157,14 @@ static uint32_t checksum_of(struct bytes data)
     return (uint32_t)crc32_z(0, data.data, data.size);
 }
 
+static bool has_room(const struct frame_cache *cache)
+{
+    struct statvfs volume;
+
+    return statvfs(cache->folder, &volume) == 0 &&
+           (uint64_t)volume.f_bavail * volume.f_frsize >= cache->free_space_floor;
+}
+
 /* Beside its name, then renamed: a file with a name is whole, or was cut by a power failure and fails its
  * checksum. Whatever fails here is no failure of the server. */
 static bool write_file(const struct frame_cache *cache, const struct frame_key *key, struct bytes data)
@@ -167,6 +177,8 @@ static bool write_file(const struct frame_cache *cache, const struct frame_key *
     memcpy(header.hash, key->hash, FRAME_KEY_BYTES);
     file_name(cache, key, "", path, sizeof path);
     file_name(cache, key, ".part", part, sizeof part);
+    if (!has_room(cache))
+        return false;
     SCOPED(file) int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
@@ -293,8 +305,8 @@ static bool is_remembered(enum fault fault)
     return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_TOO_LARGE;
 }
 
-/* The outcome of making is told to all; lock held on entry, not on return. A waiter stays `waiting` until its
- * own turn, so that it does not join another list while this one is gone through. */
+/* The outcome of making is told to all; lock held on entry, not on return. A waiter stays `waiting` until it
+ * is woken, so that it does not join another list while this one is gone through. */
 static void tell(struct frame_cache *cache, struct entry *entry)
 {
     struct waiter *waiter = TAKE(entry->waiters);
@@ -564,6 +576,7 @@ bool frame_cache_open(const struct frame_cache_options *options, struct frame_ca
     pthread_cond_init(&cache->made, NULL);
     cache->memory.ceiling = options->memory_bytes;
     cache->disk.ceiling = options->disk_bytes;
+    cache->free_space_floor = options->free_space_floor;
     if (!file_make_folders(cache->folder, 0700, err) || !read_folder(cache, err)) {
         frame_cache_close(cache);
         return error_while(err, "opening the cache of frames");

@@ -26,9 +26,10 @@
 struct frame_cache;
 
 struct frame_cache_options {
-    const char *folder;    /* made when missing; what it holds is kept, oldest files go over the bound */
-    uint64_t memory_bytes; /* of blocks, which count in the budget of blocks too; 0: none are kept */
-    uint64_t disk_bytes;   /* 0: nothing is written */
+    const char *folder;        /* made when missing; what it holds is kept, oldest files go over the bound */
+    uint64_t memory_bytes;     /* of blocks, which count in the budget of blocks too; 0: none are kept */
+    uint64_t disk_bytes;       /* 0: nothing is written */
+    uint64_t free_space_floor; /* bytes: with less free on the volume nothing is written */
 };
 MUST_USE bool frame_cache_open(const struct frame_cache_options *options, struct frame_cache **ret,
                                struct error *err);

@@ -168,7 +168,9 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
          &err, "store");
     must(recover(loopback->store, loopback->catalog, &removed, &err), &err, "recover");
     snprintf(path, sizeof path, "%s/frames", loopback->folder);
-    const struct frame_cache_options cache_options = { path, 8 << 20, 64 << 20 };
+    const struct frame_cache_options cache_options = { .folder = path,
+                                                       .memory_bytes = 8 << 20,
+                                                       .disk_bytes = 64 << 20 };
     must(frame_cache_open(&cache_options, &loopback->frame_cache, &err), &err, "frames");
     must(worker_pool_start(WORKERS, LONGEST_QUEUE, &loopback->pool, &err), &err, "workers");
     loopback->displays = display_cache_new(1 << 20);

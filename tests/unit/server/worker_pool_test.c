@@ -149,6 +149,45 @@ TEST(interactive_work_overtakes_bulk_work_that_waits)
     scene_free(scene);
 }
 
+TEST(making_overtakes_bulk_work_and_leaves_the_last_quarter_alone_too)
+{
+    struct gated_job first, bulk, making, held[4], urgent;
+    struct scene *scene = scene_new(), *gate_of_making = scene_new(), *passed = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(1, 16, &pool, &err), "%s", err.detail))
+        return;
+    gate(&first, scene);
+    gate(&bulk, scene);
+    gate(&making, scene);
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &first.job, &err), "%s", err.detail);
+    wait_inside(scene, 1);
+    EXPECT(worker_pool_submit(pool, URGENCY_BULK, &bulk.job, &err), "%s", err.detail);
+    EXPECT(worker_pool_submit(pool, URGENCY_MAKING, &making.job, &err), "%s", err.detail);
+    scene_open(scene);
+    worker_pool_stop(pool);
+    EXPECT(making.done_as == 2 && bulk.done_as == 3, "making %u, bulk %u", making.done_as, bulk.done_as);
+
+    if (!EXPECT(worker_pool_start(4, 16, &pool, &err), "%s", err.detail))
+        return;
+    for (size_t i = 0; i < COUNT_OF(held); i++) {
+        gate(&held[i], gate_of_making);
+        EXPECT(worker_pool_submit(pool, i % 2 ? URGENCY_MAKING : URGENCY_BULK, &held[i].job, &err), "%s",
+               err.detail);
+    }
+    wait_inside(gate_of_making, 3);
+    gate(&urgent, passed);
+    passed->open = true;
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &urgent.job, &err), "%s", err.detail);
+    wait_inside(passed, 1);
+    scene_open(gate_of_making);
+    worker_pool_stop(pool);
+    scene_free(scene);
+    scene_free(gate_of_making);
+    scene_free(passed);
+}
+
 TEST(HTP_15_a_full_queue_refuses_at_once_but_not_what_was_admitted)
 {
     struct gated_job held, queued[2], refused, admitted;

@@ -21,7 +21,9 @@ struct house {
 static struct house house_with(uint64_t memory, uint64_t disk)
 {
     struct house house = { temp_folder_new(), NULL };
-    const struct frame_cache_options options = { house.folder.path, memory, disk };
+    const struct frame_cache_options options = { .folder = house.folder.path,
+                                                 .memory_bytes = memory,
+                                                 .disk_bytes = disk };
     struct error err = { 0 };
 
     if (!frame_cache_open(&options, &house.cache, &err))
@@ -31,7 +33,9 @@ static struct house house_with(uint64_t memory, uint64_t disk)
 
 static void reopen(struct house *house, uint64_t memory, uint64_t disk)
 {
-    const struct frame_cache_options options = { house->folder.path, memory, disk };
+    const struct frame_cache_options options = { .folder = house->folder.path,
+                                                 .memory_bytes = memory,
+                                                 .disk_bytes = disk };
     struct error err = { 0 };
 
     frame_cache_close(house->cache);
