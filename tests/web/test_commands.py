@@ -110,7 +110,7 @@ class Import(Folder):
         self.assertEqual(self.check()[0], SOUND)
 
     def test_a_stopped_import_goes_on_where_it_was(self):
-        self.lay(many(3000))
+        self.lay(many(1500))
         stored, stops = 0, 0
         for _ in range(20):
             process = subprocess.Popen([BINARY, "import", "--data", self.data, "--workers", "2", self.tree],
@@ -128,17 +128,17 @@ class Import(Folder):
             self.assertEqual(process.returncode, STOPPED, out + err)
             self.assertEqual(before, 0, "looked at twice")
             stops += 1
-        self.assertEqual(stored, 3000)
+        self.assertEqual(stored, 1500)
         self.assertGreater(stops, 0)
         self.assertEqual(self.check()[:2][0], SOUND)
         self.assertFalse((self.data / "import.state").exists())
 
     def test_a_killed_import_loses_nothing_and_is_finished_by_the_next(self):
-        self.lay(many(1500))
+        self.lay(many(600))
         for _ in range(3):
             process = subprocess.Popen([BINARY, "import", "--data", self.data, self.tree], stdin=subprocess.DEVNULL,
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            wanted = len(objects(self.data)) + 100
+            wanted = len(objects(self.data)) + 80
             while process.poll() is None and len(objects(self.data)) < wanted:
                 time.sleep(0.01)
             process.kill()
@@ -147,8 +147,8 @@ class Import(Folder):
         self.assertEqual(status, SOUND, out + err)
         status, out, _ = self.check()
         self.assertEqual(status, SOUND, out)
-        self.assertRegex(out, "^1,500 instances")
-        self.assertEqual(len(objects(self.data)), 1500)
+        self.assertRegex(out, "^600 instances")
+        self.assertEqual(len(objects(self.data)), 600)
 
 
 class Check(Folder):
@@ -260,7 +260,7 @@ class Reindex(Folder):
         self.assertEqual(self.check()[0], SOUND)
 
     def test_a_killed_reindex_leaves_the_old_catalog_and_the_next_one_goes_on(self):
-        files = many(2500)
+        files = many(1500)
         self.lay(files)
         self.assertEqual(self.import_()[0], SOUND)
         for _ in range(2):
@@ -268,7 +268,7 @@ class Reindex(Folder):
                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             fresh = self.data / "reindex.sqlite-wal"
             began = time.monotonic()
-            while process.poll() is None and time.monotonic() - began < 20 and not (fresh.exists() and fresh.stat().st_size > 200_000):
+            while process.poll() is None and time.monotonic() - began < 20 and not (fresh.exists() and fresh.stat().st_size > 100_000):
                 time.sleep(0.005)
             process.kill()
             process.wait()
@@ -277,7 +277,7 @@ class Reindex(Folder):
         self.assertEqual(status, SOUND, out + err)
         status, out, _ = self.check()
         self.assertEqual(status, SOUND)
-        self.assertRegex(out, "^2,500 instances")
+        self.assertRegex(out, "^1,500 instances")
 
 
 class Lock(Folder):
