@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -41,7 +42,7 @@ class Swaps(PkiCase):
         put("one")
         # Not by the watch, which waits for quiet: by SIGHUP, one after the other.
         server = self.serve("--watch-files", "no", certificate="used/now/used")
-        stop, counts, failures, serials = threading.Event(), [0, 0], [], set()
+        stop, counts, failures, serials = threading.Event(), [0, 0, 0], [], set()
 
         def keep_asking():  # on a connection that stays
             link = server.connection()
@@ -67,7 +68,17 @@ class Swaps(PkiCase):
             except (OSError, AssertionError, http.client.HTTPException) as why:
                 failures.append(why)
 
-        clients = [threading.Thread(target=keep_asking) for _ in range(2)] + [threading.Thread(target=keep_connecting) for _ in range(2)]
+        def keep_asking_over_http2():
+            while not stop.is_set():
+                done = subprocess.run(["h2load", "-n", "400", "-c", "2", "-m", "10", f"https://localhost:{server.port}/healthz"],
+                                      capture_output=True, text=True, timeout=60 * SLOWER)
+                if "400 succeeded, 0 failed, 0 errored, 0 timeout" not in done.stdout:
+                    failures.append(done.stdout[-1500:])
+                    return
+                counts[2] += 400
+                time.sleep(0.05)
+
+        clients = [threading.Thread(target=keep_asking_over_http2)] + [threading.Thread(target=keep_asking) for _ in range(2)] + [threading.Thread(target=keep_connecting) for _ in range(2)]
         for client in clients:
             client.start()
 
@@ -90,10 +101,11 @@ class Swaps(PkiCase):
         self.assertEqual(failures, [])
         self.assertEqual(len(serials), 2, "both certificates have been served")
         self.assertGreater(counts[1], 50)
+        self.assertGreaterEqual(counts[2], 400)
         time.sleep(0.5)
         self.assertLessEqual(self.descriptors(server), descriptors)
         if not SANITIZED:
             self.assertLess(server.memory() - memory, 8 << 20)
         swaps = server.log_text().count("have been loaded anew")
-        print(f"swaps: {swaps}, requests {counts[0]} + {counts[1]} with a handshake each, memory {memory >> 10} -> "
+        print(f"swaps: {swaps}, requests {counts[0]} + {counts[1]} with a handshake each + {counts[2]} over HTTP/2, memory {memory >> 10} -> "
               f"{server.memory() >> 10} KiB, descriptors {descriptors} -> {self.descriptors(server)}", flush=True)
