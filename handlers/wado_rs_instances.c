@@ -165,6 +165,28 @@ static bool wants_archive(struct accept *accept, struct arena *arena)
     return true;
 }
 
+/* Parts of application/octet-stream, and no DICOM file: that is how values were asked for before they had
+ * resources of their own (Table 10.4.4-1). */
+static bool wants_values(const struct accept *accept)
+{
+    bool named = false;
+
+    for (size_t i = 0; i < accept->count; i++)
+        named = named || (accept->list[i].multipart && accept->list[i].q > 0 &&
+                          bytes_equal_text(accept->list[i].type, "application") &&
+                          bytes_equal_text(accept->list[i].subtype, "octet-stream"));
+    return named && accept_quality(accept, true, MEDIA_TYPE, NULL, true, NULL) == 0 &&
+           accept_quality(accept, false, MEDIA_TYPE, NULL, true, NULL) == 0;
+}
+
+static bool answer_values(const struct service *service, const struct request *request,
+                          struct response *response, struct error *err)
+{
+    if (request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "looking for values");
+    return wado_rs_bulkdata_all(service, request, response, err);
+}
+
 bool wado_rs_instance(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
@@ -181,6 +203,8 @@ bool wado_rs_instance(const struct service *service, const struct request *reque
     held_record(arena, record);
     if (wants_archive(&accept, arena))
         return wado_rs_instances(service, request, response, err);
+    if (wants_values(&accept))
+        return answer_values(service, request, response, err);
     offers_of_instance(offers, record->syntax, record->syntax_uid.text, instance_shape(record));
     return offers_choose(offers, &accept, true, &choice, err) &&
            instance_answer(service, request, record, &choice,
@@ -433,6 +457,8 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
 
     if (!instance_key_parse(request->params, &key, err) || !accept_read(request, arena, &accept, err))
         return false;
+    if (wants_values(&accept))
+        return answer_values(service, request, response, err);
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
     if (!catalog_list(service->catalog, &key, &listing, err))

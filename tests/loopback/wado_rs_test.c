@@ -433,3 +433,26 @@ TEST(RET_44_an_encapsulated_document_comes_by_its_own_media_type)
     EXPECT(get(house, INSTANCE "/bulkdata/pixels", NULL)->status == 400, "no path to a value");
     loopback_close(house);
 }
+
+TEST(RET_45_parts_of_octets_of_an_instance_are_its_values)
+{
+    static const char *const targets[] = { INSTANCE, SERIES, STUDY };
+    struct buffer file;
+    struct loopback *house = house_with(&(struct make_dicom){ .rows = 40, .columns = 30 }, &file);
+
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        struct bytes head = NOTHING;
+        const struct loopback_answer *answer =
+            get(house, targets[i], "accept: multipart/related; type=\"application/octet-stream\"\n");
+        const struct bytes value = part_of(answer->body, 0, &head);
+        EXPECT(answer->status == 200 && value.size == 2400 && has(head, INSTANCE "/bulkdata/7FE00010\r\n"),
+               "%s: %d, %zu bytes, %.*s", targets[i], answer->status, value.size, BYTES_ARG(head));
+        answer = get(house, targets[i],
+                     "accept: multipart/related; type=\"application/octet-stream\", "
+                     "multipart/related; type=\"application/dicom\"\n");
+        EXPECT(answer->status == 200 && has(answer->body, "Content-Type: application/dicom"), "%s: %d",
+               targets[i], answer->status);
+    }
+    buffer_done(&file);
+    loopback_close(house);
+}
