@@ -8,11 +8,15 @@
 
 #include "codec/kernels.h"
 
+/* Cut to 0..255 as a whole number, for which processors have an instruction: sample_map.h sees to it that no
+ * value is too large for one. */
 static inline uint8_t to_byte(float value)
 {
-    value = value < 0.0f ? 0.0f : value;
-    value = value > 255.0f ? 255.0f : value;
-    return (uint8_t)(int32_t)(value + 0.5f);
+    int32_t whole = (int32_t)(value + 0.5f);
+
+    whole = whole < 0 ? 0 : whole;
+    whole = whole > 255 ? 255 : whole;
+    return (uint8_t)whole;
 }
 
 /* Samples may lie at any address: memcpy of one is a plain load. */
@@ -29,6 +33,15 @@ static inline uint8_t to_byte(float value)
                 sample value; \
                 memcpy(&value, from + i * sizeof(value), sizeof(value)); \
                 into[i] = to_byte((float)value * scale + offset); \
+            } \
+            return; \
+        } \
+        if (!map->has_padding) { \
+            for (size_t i = 0; i < count; i++) { \
+                unsigned_sample raw; \
+                memcpy(&raw, from + i * sizeof(raw), sizeof(raw)); \
+                const sample moved = (sample)(unsigned_sample)((uint32_t)raw << up); \
+                into[i] = to_byte((float)((int32_t)moved >> down) * scale + offset); \
             } \
             return; \
         } \

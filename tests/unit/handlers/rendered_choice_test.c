@@ -13,8 +13,8 @@ static const char IMG[] = "image/avif,image/webp,image/apng,image/svg+xml,image/
 static const char OHIF[] = "multipart/related; type=\"application/octet-stream\"";
 
 /* "alone image/jpeg", or "406", "400". */
-static const char *chosen(struct arena *arena, const char *header, const char *parameter, enum rendered_extent extent,
-                          bool can_animate)
+static const char *chosen(struct arena *arena, const char *header, const char *parameter,
+                          enum rendered_extent extent, bool can_animate)
 {
     static const char *const forms[] = { "alone", "parts", "animated", "representative" };
     struct request request = { .arena = arena };
@@ -80,7 +80,8 @@ TEST(REN_05_06_07_what_is_sent_for_what_is_asked)
         const char *got = chosen(&arena, cases[i].header, cases[i].parameter, cases[i].extent, true);
 
         EXPECT(strcmp(got, cases[i].want) == 0, "case %zu, \"%s\" and \"%s\": %s, want %s", i,
-               cases[i].header ? cases[i].header : "", cases[i].parameter ? cases[i].parameter : "", got, cases[i].want);
+               cases[i].header ? cases[i].header : "", cases[i].parameter ? cases[i].parameter : "", got,
+               cases[i].want);
         arena_release(&arena);
     }
 }
@@ -89,7 +90,8 @@ TEST(REN_06_what_is_too_large_to_animate_is_one_frame_for_an_img_and_parts_for_o
 {
     struct arena arena = { 0 };
 
-    EXPECT(strcmp(chosen(&arena, IMG, NULL, EXTENT_INSTANCE, false), "representative image/jpeg") == 0, "img");
+    EXPECT(strcmp(chosen(&arena, IMG, NULL, EXTENT_INSTANCE, false), "representative image/jpeg") == 0,
+           "img");
     EXPECT(strcmp(chosen(&arena, "image/gif", NULL, EXTENT_INSTANCE, false), "406") == 0, "by name");
     EXPECT(strcmp(chosen(&arena, NULL, NULL, EXTENT_INSTANCE, false), "parts image/jpeg") == 0, "no word");
     arena_release(&arena);

@@ -8,7 +8,8 @@
 #include "tests/support/expect.h"
 
 #define TEXT_ITEM(name, text) \
-    "{\"0040A010\":{\"vr\":\"CS\",\"Value\":[\"CONTAINS\"]},\"0040A040\":{\"vr\":\"CS\",\"Value\":[\"TEXT\"]}," \
+    "{\"0040A010\":{\"vr\":\"CS\",\"Value\":[\"CONTAINS\"]},\"0040A040\":{\"vr\":\"CS\",\"Value\":[" \
+    "\"TEXT\"]}," \
     "\"0040A043\":{\"vr\":\"SQ\",\"Value\":[{\"00080104\":{\"vr\":\"LO\",\"Value\":[\"" name "\"]}}]}," \
     "\"0040A160\":{\"vr\":\"UT\",\"Value\":[\"" text "\"]}}"
 
@@ -57,8 +58,14 @@ TEST(REN_09_a_tree_deeper_than_a_stack_ends)
 
 TEST(what_is_no_report_gives_an_empty_one)
 {
-    static const char *const cases[] = { "", "{}", "[", "{\"0040A730\":{\"vr\":\"SQ\"}}", "{\"0040A730\":5}",
-                                         "{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[{\"0040A160\":{\"vr\":\"UT\",\"Value\":[" };
+    static const char *const cases[] = {
+        "",
+        "{}",
+        "[",
+        "{\"0040A730\":{\"vr\":\"SQ\"}}",
+        "{\"0040A730\":5}",
+        "{\"0040A730\":{\"vr\":\"SQ\",\"Value\":[{\"0040A160\":{\"vr\":\"UT\",\"Value\":["
+    };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++)
         for (int form = REPORT_HTML; form <= REPORT_XML; form++) {
