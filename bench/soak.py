@@ -27,7 +27,7 @@ import gantry  # noqa: E402
 from gantry import JSON, Server, make_dicom, multipart, path_of, uid, uids_of  # noqa: E402
 
 MB = 1 << 20
-DICOM = {"Accept": "application/dicom"}
+DICOM = {"Accept": "application/dicom; transfer-syntax=*"}
 PART = b"\r\nContent-Type: application/dicom\r\n\r\n"
 
 
