@@ -228,12 +228,15 @@ static bool goes_elsewhere(enum transfer_syntax from)
            from != SYNTAX_DEFLATED_FRAME;
 }
 
-/* Encoders keep several times the frame: so large ones are made where their memory has a limit and their
- * number, too. */
-static bool is_large_work(enum transfer_syntax to, const struct pixel_shape *shape)
+/* Encoders that take long, or keep several times a large frame, work where their memory has a limit, their
+ * number too, and where who reads what is stored has the processor first. HTJ2K and 8-bit JPEG are quicker
+ * than the way there. */
+static bool is_heavy_work(enum transfer_syntax to, const struct pixel_shape *shape)
 {
-    return decoder_processes_are_open() && pixel_shape_frame_bytes(shape) > LARGE_FRAME_BYTES &&
-           to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME && to != SYNTAX_JPEG_BASELINE_8;
+    const bool quick = to == SYNTAX_HTJ2K || to == SYNTAX_HTJ2K_LOSSLESS || to == SYNTAX_HTJ2K_LOSSLESS_RPCL;
+
+    return decoder_processes_are_open() && to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME &&
+           to != SYNTAX_JPEG_BASELINE_8 && (!quick || pixel_shape_frame_bytes(shape) > LARGE_FRAME_BYTES);
 }
 
 /* What decoders leave to one place. They give samples interleaved, or as they come; the attributes may say
@@ -340,7 +343,7 @@ bool codec_transcode(enum transfer_syntax from, enum transfer_syntax to, const s
                                    .ceiling_bytes = ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES };
     if (is_native(from) && pixel_shape_frame_bytes(shape) > task.ceiling_bytes)
         return too_large(&task, err);
-    if ((goes_elsewhere(from) || is_large_work(to, shape)) && to != SYNTAX_EXPLICIT_LE &&
+    if ((goes_elsewhere(from) || is_heavy_work(to, shape)) && to != SYNTAX_EXPLICIT_LE &&
         codec_can(from, to, shape)) {
         const struct decoder_job job = { from, to, *shape, wish, *parameters };
         return (is_native(from) || check_size(&task, err)) && decoder_process_run(&job, task.coded, ret, err);

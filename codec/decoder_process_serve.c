@@ -25,7 +25,12 @@
 #include "bridge/start.h"
 #include "codec/decoder_area.h"
 
-enum { DATA_FLOOR_BYTES = 256 * 1024 * 1024, DATA_FACTOR = 24, HEAP_KEPT_BYTES = 32 * 1024 * 1024 };
+enum {
+    DATA_FLOOR_BYTES = 256 * 1024 * 1024,
+    DATA_FACTOR = 24,
+    HEAP_KEPT_BYTES = 32 * 1024 * 1024,
+    NICENESS = 10
+};
 
 static void leave_files(void)
 {
@@ -140,6 +145,8 @@ int decoder_process_serve(void)
 
     signal(SIGINT, SIG_IGN); /* of a terminal: the server says when it is over */
     leave_files();
+    if (nice(NICENESS) == -1) /* the server's threads go first: they answer from what is there */
+        errno = 0;
     bridge_quiet();
     /* Frames come one after the other, alike: memory that was given back would be zeroed again for the next.
      */
