@@ -41,6 +41,7 @@ test=(
     zstd
     nghttp2-client
     dcmtk
+    libgdcm-tools
     python3
     python3-pydicom
     python3-numpy
