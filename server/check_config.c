@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/number.h"
+#include "codec/drawing.h"
 #include "server/check_tls.h"
 #include "server/forwarded.h"
 #include "server/listener.h"
@@ -211,6 +212,17 @@ static void check_limits(struct check *check)
              "peek_connections is above connections, which decides");
 }
 
+/* Without it only what has to be written fails: annotations and the tiles of what is no image. */
+static void check_font(struct check *check)
+{
+    SCOPED(pen) struct pen *pen = NULL;
+    struct error err = { 0 };
+
+    if (!pen_new(check->settings->font, 12, &pen, &err))
+        tell(check, CHECK_WARNING, "install fonts-dejavu-core, or set font to a TrueType or OpenType file",
+             "font: %s", err.detail);
+}
+
 unsigned check_config(const struct settings *settings, check_report_fn *report, void *context)
 {
     struct check check = { .settings = settings, .report = report, .context = context };
@@ -222,5 +234,6 @@ unsigned check_config(const struct settings *settings, check_report_fn *report, 
     check_tls(settings, count_finding, &check);
     check_data(&check);
     check_limits(&check);
+    check_font(&check);
     return check.errors;
 }

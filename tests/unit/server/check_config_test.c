@@ -112,6 +112,17 @@ TEST(who_serves_others_than_this_machine_must_say_how_they_are_known)
     temp_folder_remove(&folder);
 }
 
+TEST(a_font_that_cannot_be_read_is_told)
+{
+    const struct temp_folder folder = temp_folder_new();
+
+    EXPECT(check(folder.path, "--font=/nonexistent.ttf", NULL) == 0 && warnings == 1 &&
+               strstr(told, "/nonexistent.ttf"),
+           "%s", told);
+    EXPECT(check(folder.path, "--font=/etc/passwd", NULL) == 0 && warnings == 1, "%s", told);
+    temp_folder_remove(&folder);
+}
+
 TEST(good_names_are_taken)
 {
     static const char *const good[] = { "--public-url=https://pacs.example.org:8443",
