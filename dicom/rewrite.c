@@ -20,6 +20,7 @@
 
 enum {
     VALUE_INLINE_BYTES = 4096, /* longer values stay in the file */
+    WINDOW_BYTES = PART10_HEAD_BYTES,
     SHORT_LENGTH_MOST = 0xFFFF,
     PREAMBLE_BYTES = 128,
     CREATORS_MOST = 4096, /* private creators in force at once; elements of more are UN */
@@ -51,6 +52,9 @@ struct open_level {
 struct planner {
     struct element_visitor visitor; /* first: the two are one */
     const struct rewrite_source *source;
+    uint8_t *window; /* of the file: most values lie in its first 64 KiB, and none costs a read of its own */
+    uint64_t window_at;
+    size_t window_size;
     struct buffer text;
     struct rewrite_piece *pieces;
     size_t count, capacity;
@@ -76,7 +80,32 @@ static void planner_drop(struct planner **planner)
     buffer_done(&(*planner)->text);
     free((*planner)->pieces);
     free((*planner)->creators);
+    free((*planner)->window);
     free(*planner);
+}
+
+/* ── reading ── */
+
+/* Small pieces, one behind the other: by the window. For the walk as well. */
+static bool read_file(void *of, uint64_t offset, void *into, size_t size, struct error *err)
+{
+    struct planner *planner = of;
+    const struct rewrite_source *source = planner->source;
+
+    if (size > WINDOW_BYTES || offset > source->file_size || size > source->file_size - offset)
+        return source->read(source->reader, offset, into, size, err);
+    if (offset < planner->window_at || offset + size > planner->window_at + planner->window_size) {
+        const uint64_t left = source->file_size - offset;
+        const size_t wanted = left < WINDOW_BYTES ? (size_t)left : WINDOW_BYTES;
+
+        planner->window_size = 0;
+        if (!source->read(source->reader, offset, planner->window, wanted, err))
+            return false;
+        planner->window_at = offset;
+        planner->window_size = wanted;
+    }
+    memcpy(into, planner->window + (offset - planner->window_at), size);
+    return true;
 }
 
 /* ── writing ── */
@@ -141,8 +170,6 @@ static void turn(uint8_t *data, size_t size, unsigned unit)
 static bool put_value(struct planner *planner, uint64_t offset, uint32_t size, unsigned unit,
                       struct error *err)
 {
-    const struct rewrite_source *source = planner->source;
-
     if (size > VALUE_INLINE_BYTES) {
         planner->written += size;
         return close_text(planner, err) && add_piece(planner, offset, size, unit, err);
@@ -150,7 +177,7 @@ static bool put_value(struct planner *planner, uint64_t offset, uint32_t size, u
     uint8_t *room = buffer_reserve(&planner->text, size);
     if (!room)
         return true; /* seen at the end */
-    if (!source->read(source->reader, offset, room, size, err))
+    if (!read_file(planner, offset, room, size, err))
         return false;
     if (unit > 1)
         turn(room, size, unit);
@@ -253,13 +280,12 @@ static unsigned find_vr(const struct planner *planner, const struct element_even
 
 static bool keep_creator(struct planner *planner, const struct element_event *event, struct error *err)
 {
-    const struct rewrite_source *source = planner->source;
     struct creator creator = { .block = (event->tag & 0xFFFF0000) >> 8 | (event->tag & 0xFF) };
     size_t size = event->length < CREATOR_BYTES ? event->length : CREATOR_BYTES;
 
     if (planner->creator_count == CREATORS_MOST)
         return true;
-    if (!source->read(source->reader, event->value, creator.name, size, err))
+    if (!read_file(planner, event->value, creator.name, size, err))
         return false;
     while (size > 0 && (creator.name[size - 1] == ' ' || creator.name[size - 1] == '\0'))
         creator.name[--size] = '\0';
@@ -287,7 +313,7 @@ static bool note(struct planner *planner, const struct element_event *event, str
         const bool big = source->syntax == SYNTAX_EXPLICIT_BE && !event->implicit;
         uint8_t value[2];
 
-        if (!source->read(source->reader, event->value, value, sizeof value, err))
+        if (!read_file(planner, event->value, value, sizeof value, err))
             return false;
         planner->levels[event->depth].pixels_signed = value[big] == 1 && value[!big] == 0;
     }
@@ -298,13 +324,12 @@ static bool note(struct planner *planner, const struct element_event *event, str
 static bool put_joined(struct planner *planner, const struct rewrite_change *change,
                        const struct element_event *event, struct error *err)
 {
-    const struct rewrite_source *source = planner->source;
     char text[JOINED_BYTES];
     size_t size = 0;
 
     if (event && event->tag == change->tag && event->length < JOINED_BYTES / 2) {
         size = event->length;
-        if (!source->read(source->reader, event->value, text, size, err))
+        if (!read_file(planner, event->value, text, size, err))
             return false;
         while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\0'))
             size--;
@@ -522,17 +547,15 @@ static bool put_meta(struct planner *planner, enum transfer_syntax to, uint64_t 
 {
     const struct rewrite_source *source = planner->source;
     static const uint8_t preamble[PREAMBLE_BYTES] = { 0 };
-    const size_t size = source->file_size < PART10_HEAD_BYTES ? (size_t)source->file_size : PART10_HEAD_BYTES;
+    const size_t size = source->file_size < WINDOW_BYTES ? (size_t)source->file_size : WINDOW_BYTES;
     struct part10 part10;
-    uint8_t *head = malloc(size ? size : 1);
 
-    if (!head)
-        return error_set(err, FAULT_BUSY, "no memory for the head of a file");
-    if (!source->read(source->reader, 0, head, size, err) ||
-        !part10_read(bytes_of(head, size), &part10, err)) {
-        free(head);
+    if (!source->read(source->reader, 0, planner->window, size, err))
         return false;
-    }
+    planner->window_size = size;
+    const struct bytes head = bytes_of(planner->window, size);
+    if (!part10_read(head, &part10, err))
+        return false;
     put(planner, preamble, sizeof preamble);
     put(planner, "DICM", 4);
     put_tag(planner, 0x00020000);
@@ -547,8 +570,7 @@ static bool put_meta(struct planner *planner, enum transfer_syntax to, uint64_t 
     put_meta_element(planner, 0x00020012, "UI", IMPLEMENTATION_CLASS);
     put_meta_element(planner, 0x00020013, "SH", IMPLEMENTATION_VERSION);
     if (part10.meta)
-        keep_meta(planner, bytes_of(head, size), part10.preamble ? PREAMBLE_BYTES + 4 : 0, part10.data_set);
-    free(head);
+        keep_meta(planner, head, part10.preamble ? PREAMBLE_BYTES + 4 : 0, part10.data_set);
     if (!planner->text.overflowed)
         for (size_t i = 0; i < 4; i++)
             planner->text.data[length + i] = (uint8_t)((planner->text.size - length - 4) >> 8 * i);
@@ -565,8 +587,8 @@ static bool walk(struct planner *planner, uint64_t data_set, struct error *err)
     const struct element_source source = {
         .fd = -1,
         .size = from->file_size,
-        .read = from->read,
-        .reader = from->reader,
+        .read = read_file,
+        .reader = planner,
     };
     planner->visitor = (struct element_visitor){ on_element, on_begin, on_end };
     planner->levels[1].pixels_signed = from->shape->is_signed;
@@ -623,6 +645,8 @@ static bool plan(const struct rewrite_source *source, enum transfer_syntax to, b
         return error_set(err, FAULT_BUSY, "no memory to plan a rewriting");
     planner->source = source;
     planner->without_icon = without_icon;
+    if (!(planner->window = malloc(WINDOW_BYTES)))
+        return error_set(err, FAULT_BUSY, "no memory to plan a rewriting");
     buffer_init(&planner->text, REWRITE_TEXT_BYTES);
     if (!put_meta(planner, to, &data_set, err))
         return false;
