@@ -11,6 +11,7 @@
 #include "base/number.h"
 #include "handlers/links.h"
 #include "handlers/made_frame.h"
+#include "handlers/made_instance.h"
 #include "handlers/parts_body.h"
 
 struct frame_parts {
@@ -151,6 +152,12 @@ static bool is_as_it_lies(const struct instance_record *record)
            (frame_table_kind(record->frames) == FRAMES_NATIVE_BITS && record->syntax != SYNTAX_DEFLATED_LE);
 }
 
+static uint64_t pixels_size(const struct frame_parts *all)
+{
+    return all->offer->way == OFFER_MADE ? made_size(all) * frame_table_count(all->record->frames)
+                                         : frame_table_value(all->record->frames).size;
+}
+
 static void describe_pixels(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret)
 {
     const struct frame_parts *all = of_parts(parts);
@@ -162,9 +169,9 @@ static void describe_pixels(const struct parts *parts, size_t n, struct arena *s
         .transfer_syntax = all->offer->transfer_syntax,
         .location = all->location_or_null,
         .generation = all->record->generation,
-        .size = frame_table_value(all->record->frames).size,
+        .size = pixels_size(all),
         .extents = 1,
-        .made = !is_as_it_lies(all->record),
+        .made = all->offer->way == OFFER_MADE || !is_as_it_lies(all->record),
     };
 }
 
@@ -180,9 +187,15 @@ static bool make_pixels(const struct parts *parts, size_t n, struct store_reader
                         struct body_source **ret, struct error *err)
 {
     (void)n, (void)part;
+    const struct frame_parts *all = of_parts(parts);
+
+    if (all->offer->way == OFFER_MADE) {
+        *ret = made_pixels_body(all->service, all->request, all->record, reader, pixels_size(all), scratch);
+        return true;
+    }
     if (patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "putting pixels right");
-    return stored_pixels_body(of_parts(parts)->record, reader, scratch, ret, err);
+    return stored_pixels_body(all->record, reader, scratch, ret, err);
 }
 
 bool pixels_body(const struct service *service, const struct request *request,
@@ -193,6 +206,8 @@ bool pixels_body(const struct service *service, const struct request *request,
 
     *all = (struct frame_parts){
         .parts = { 1, describe_pixels, extent_of_pixels, make_pixels },
+        .service = service,
+        .request = request,
         .record = record,
         .offer = offer,
         .base = request->public_base,

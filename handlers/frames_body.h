@@ -29,7 +29,7 @@ MUST_USE bool frames_body(const struct service *service, const struct request *r
                           const struct instance_record *record, const struct frame_list *wanted,
                           const struct offer *offer, const char *location_or_null, struct bytes boundary,
                           struct body_source **ret, struct error *err);
-/* All of native pixel data as one part. */
+/* All of the pixel data as one part: native as they are stored, or decoded (RET-41). */
 MUST_USE bool pixels_body(const struct service *service, const struct request *request,
                           const struct instance_record *record, const struct offer *offer,
                           const char *location, struct bytes boundary, struct body_source **ret,

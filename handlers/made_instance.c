@@ -137,7 +137,7 @@ struct pixels_source {
     struct store_reader *reader;
     enum transfer_syntax to;
     uint32_t next, count; /* frames, from 1 */
-    bool encapsulated, ended;
+    bool encapsulated, bare, ended;
     uint64_t written; /* bytes of frames, for the padding */
     uint8_t head[HEAD_BYTES + ITEM_BYTES];
     struct bytes text; /* what of it is still to be sent */
@@ -185,6 +185,8 @@ static bool next_frame(struct pixels_source *self, enum patience patience, struc
 static void pad(struct pixels_source *self)
 {
     static const uint8_t zero[1];
+    if (self->bare)
+        return;
     const uint64_t size = self->encapsulated         ? block_bytes(self->block).size
                           : self->next > self->count ? self->written
                                                      : 0;
@@ -281,6 +283,27 @@ static bool pixels_source(const struct service *service, const struct request *r
     self->text = bytes_of(self->head, encapsulated ? HEAD_BYTES : 12);
     *ret = &self->source;
     return true;
+}
+
+struct body_source *made_pixels_body(const struct service *service, const struct request *request,
+                                     const struct instance_record *record, struct store_reader *reader,
+                                     uint64_t size, struct arena *arena)
+{
+    struct pixels_source *self = arena_alloc(arena, sizeof *self);
+
+    *self = (struct pixels_source){
+        .source = { size, pixels_read, NULL },
+        .service = service,
+        .request = request,
+        .record = record,
+        .reader = reader,
+        .to = SYNTAX_EXPLICIT_LE,
+        .next = 1,
+        .count = frame_table_count(record->frames),
+        .bare = true,
+    };
+    arena_defer(arena, drop_pixels, self);
+    return &self->source;
 }
 
 bool made_instance_body(const struct service *service, const struct request *request,

@@ -24,4 +24,10 @@ MUST_USE bool made_instance_body(const struct service *service, const struct req
                                  struct store_reader *reader, struct arena *arena, struct body_source **ret,
                                  struct error *err);
 
+/* All frames decoded, one behind the other, as the value of native pixel data without its padding. `size`: of
+ * them all. They are made while they are read, so faults come then: as of made_frame. Ends with `arena`. */
+struct body_source *made_pixels_body(const struct service *service, const struct request *request,
+                                     const struct instance_record *record, struct store_reader *reader,
+                                     uint64_t size, struct arena *arena);
+
 #endif

@@ -36,6 +36,18 @@ static bool begin_answer(const struct request *request, const struct instance_re
     return representation_is_held(request, what, response);
 }
 
+/* Decoded frames are one value, as native ones are (RET-41); but decoded bits have gaps between frames. */
+static bool is_one_value(const struct instance_record *record, const struct offer *offer)
+{
+    const enum frame_kind kind = frame_table_kind(record->frames);
+
+    if (offer->syntax != SYNTAX_EXPLICIT_LE)
+        return false;
+    if (offer->way == OFFER_MADE)
+        return record->shape.bits_allocated % 8 == 0 || frame_table_count(record->frames) == 1;
+    return kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO;
+}
+
 /* Native pixel data are one part; encapsulated ones as many as there are frames (RET-41, RET-42). */
 static bool answer_pixel_data(const struct service *service, const struct request *request,
                               const struct instance_record *record, const struct accept *accept,
@@ -53,12 +65,17 @@ static bool answer_pixel_data(const struct service *service, const struct reques
     if (!native && all->count == 0)
         return error_tell(err, FAULT_NOT_FOUND, "The pixel data have no frames.");
     offers_of_frames(offers, record);
-    if (!offers_choose(offers, accept, native || all->count == 1, &choice, err))
+    if (!offers_choose(offers, accept, true, &choice, err))
         return false;
+    if (!choice.multipart && all->count > 1 && !is_one_value(record, choice.offer) &&
+        !offers_choose(offers, accept, false, &choice, err)) /* a single part is for one item (NEG-13) */
+        return false;
+    if (choice.offer->way == OFFER_MADE)
+        response->work = all->count > 1 ? WORK_COLLECTS : WORK_MAKES;
     if (begin_answer(request, record, &choice, what, &boundary, response))
         return true;
 
-    if (native)
+    if (is_one_value(record, choice.offer))
         return pixels_body(service, request, record, choice.offer, what->location, boundary, &body, err) &&
                representation_send(request, what, body, response, err);
     all->frames = arena_array(request->arena, all->count, sizeof(*all->frames));

@@ -151,3 +151,43 @@ TEST(MPR_09_a_made_frame_has_a_length_and_the_same_tag_each_time)
     }
     loopback_close(house);
 }
+
+TEST(RET_41_compressed_pixel_data_come_decoded_as_one_value_or_frame_by_frame)
+{
+    const struct make_dicom what = { .rows = 64, .columns = 64, .frames = FRAMES };
+    struct loopback *house = house_of_frames(), *other = loopback_open(NULL);
+    SCOPED(buffer) struct buffer native, rle;
+
+    buffer_init(&native, SAMPLE_CEILING_BYTES);
+    buffer_init(&rle, SAMPLE_CEILING_BYTES);
+    for (uint32_t frame = 1; frame <= FRAMES; frame++)
+        make_dicom_frame(&native, &what, frame);
+    const struct loopback_answer *answer =
+        get(house, INSTANCE, "accept: application/dicom; transfer-syntax=1.2.840.10008.1.2.5\n");
+    buffer_append(&rle, answer->body);
+    const struct bytes file = buffer_bytes(&rle);
+    EXPECT(loopback_store(other, &file, 1) == 200, "the RLE file");
+
+    answer = get(other, INSTANCE "/bulkdata/7FE00010", "accept: application/octet-stream\n");
+    EXPECT(answer->status == 200 && bytes_equal(answer->body, buffer_bytes(&native)), "%d, %zu bytes",
+           answer->status, answer->body.size);
+    answer = get(other, INSTANCE "/bulkdata/7FE00010",
+                 "accept: multipart/related; type=\"application/octet-stream\"\n");
+    EXPECT(answer->status == 200 && times(answer->body, "Content-Location: ") == 1, "%u parts",
+           times(answer->body, "Content-Location: "));
+    answer =
+        get(other, INSTANCE "/bulkdata/7FE00010", "accept: multipart/related; type=\"image/dicom-rle\"\n");
+    EXPECT(answer->status == 200 && times(answer->body, "Content-Location: ") == FRAMES, "%u parts",
+           times(answer->body, "Content-Location: "));
+    /* Native ones, asked for as something else, are what the label says. */
+    answer = get(house, INSTANCE "/bulkdata/7FE00010", "accept: multipart/related; type=\"image/jls\"\n");
+    EXPECT(answer->status == 200 &&
+               times(answer->body, "Content-Type: image/jls; transfer-syntax=1.2.840.10008.1.2.4.80") ==
+                   FRAMES &&
+               times(answer->body, "\xFF\xD8\xFF\xF7") == FRAMES,
+           "%d", answer->status);
+    EXPECT(get(house, INSTANCE "/bulkdata/7FE00010", "accept: image/jls\n")->status == 406,
+           "many frames as one JPEG-LS");
+    loopback_close(house);
+    loopback_close(other);
+}
