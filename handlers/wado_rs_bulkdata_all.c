@@ -216,9 +216,15 @@ static bool open_pixels(struct all_source *all, const struct value *value, const
     const enum frame_kind kind = frame_table_kind(collection->record->frames);
     const struct bytes alone = bytes_of(NULL, 0);
 
-    if (kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO)
+    const bool native = kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO;
+
+    if (native && value->offer->way != OFFER_MADE)
         return pixels_body(collection->service, &all->part_request, collection->record, value->offer,
                            location, alone, ret, err);
+    if (native &&
+        frame_table_count(collection->record->frames) > 1) /* one part here, and one a frame there */
+        return error_tell(err, FAULT_NOT_ACCEPTABLE,
+                          "Native pixel data of several frames are sent as application/octet-stream here.");
     struct frame_list *frame = arena_alloc(&all->part_arena, sizeof(*frame));
     frame->frames = arena_alloc(&all->part_arena, sizeof(*frame->frames));
     frame->frames[0] = all->part + 1;
