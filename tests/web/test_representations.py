@@ -74,9 +74,13 @@ def cut_bits(data, start, bits):
 
 
 class Representations(ServerCase):
-    def each_stored(self):
-        from pydicom import config, dcmread
+    def setUp(self):
+        from pydicom import config
+        self.addCleanup(setattr, config, "replace_un_with_known_vr", config.replace_un_with_known_vr)
         config.replace_un_with_known_vr = False
+
+    def each_stored(self):
+        from pydicom import dcmread
         for path in real_files():
             data, syntax, storable, _ = describe(path)
             if not storable:

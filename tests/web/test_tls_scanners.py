@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 BAD = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
 # Of the certificates of this run, of the machine, of the moment.
 CHANGING = re.compile(r"^(cert_(serialNumber|fingerprint\w+|notBefore|notAfter|ocspURL|expirationStatus)( |$)|cert( <|$)|scanTime|"
-                      r"engine_problem|DROWN_hint|service|HTTP_|pre_128cipher|TLS_extensions|DNS_CAArecord)")
+                      r"engine_problem|DROWN_hint|service|HTTP_|pre_128cipher|TLS_extensions|DNS_CAArecord|sessionresumption_ID)")
 
 
 class Scanners(PkiCase):
