@@ -8,7 +8,7 @@
  * Whatever they are, a frame of the promised size comes out or a failure is told, and no block is left.
  *
  * HTJ2K is read up to its headers only: OpenJPH 0.9.0 asserts what foreign bytes can break, and ends the
- * process. In the server that is a decoder's (docs/decisions/0013), which
+ * process. In the server that is a decoder's (docs/decisions/0018), which
  * tests/unit/codec/decoder_process_test.c looks after.
  */
 #include <stdlib.h>
