@@ -161,9 +161,10 @@ static bool read_header(struct bytes stream_bytes, size_t at, unsigned until, st
             return decoding_failed(err, "JPEG 2000: no SIZ");
         if (marker == COD && !read_cod(segment, siz, stream, worst, err))
             return false;
+        if (marker == COC && segment.size < skipped + 1)
+            return decoding_failed(err, "JPEG 2000: COC of %zu bytes", segment.size);
         if (marker == COC &&
-            (segment.size < skipped + 1 || !read_style(bytes_from(segment, skipped + 1),
-                                                       segment.data[skipped] & 1, siz, stream, worst, err)))
+            !read_style(bytes_from(segment, skipped + 1), segment.data[skipped] & 1, siz, stream, worst, err))
             return false;
         at += 2 + length;
     }
