@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/condition.h"
 #include "base/file.h"
 #include "codec/decoder_area.h"
 
@@ -144,7 +145,7 @@ static struct decoder *take_decoder(void)
 {
     pthread_mutex_lock(&pool.lock);
     while (!pool.free)
-        pthread_cond_wait(&pool.freed, &pool.lock);
+        condition_wait(&pool.freed, &pool.lock);
     struct decoder *decoder = pool.free;
     pool.free = decoder->next_free;
     pthread_mutex_unlock(&pool.lock);

@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/condition.h"
+
 enum { BUFFER_BYTES = 256 * 1024, LINE_BYTES = 512, COLLECT_MS = 100 };
 
 struct access_log {
@@ -52,7 +54,7 @@ static void *flush(void *of)
     while (!stopping) {
         pthread_mutex_lock(&log->lock);
         while (!log->size && !log->stopping)
-            pthread_cond_wait(&log->some, &log->lock);
+            condition_wait(&log->some, &log->lock);
         if (!log->stopping) {
             struct timespec until;
             clock_gettime(CLOCK_REALTIME, &until);

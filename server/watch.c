@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 
 enum { TURN_BITS = 3, LOOK_LEAST_MS = 50, LOOK_MOST_MS = 1000 };
@@ -126,7 +127,7 @@ static void *keep_watch(void *context)
             pthread_cond_timedwait(&watch->change, &watch->lock, &until);
             look_at_all(watch);
         } else {
-            pthread_cond_wait(&watch->change, &watch->lock);
+            condition_wait(&watch->change, &watch->lock);
         }
     }
     pthread_mutex_unlock(&watch->lock);

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/condition.h"
 #include "server/clients.h"
 
 /* DCMTK recurses for nested sequences; sanitizers make each frame several times larger. */
@@ -89,7 +90,7 @@ static void *work(void *of)
             if (pool->stopping && !pool->queued)
                 break;
             pool->idle++;
-            pthread_cond_wait(&pool->work, &pool->lock);
+            condition_wait(&pool->work, &pool->lock);
             pool->idle--;
             continue;
         }

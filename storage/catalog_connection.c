@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/condition.h"
 #include "storage/search_sql.h"
 
 enum { WAIT_FOR_LOCK_MS = 10000, MAPPED_BYTES_MOST = 1 << 30 };
@@ -309,7 +310,7 @@ bool connection_pool_take(struct connection_pool *pool, struct connection **ret,
 
     pthread_mutex_lock(&pool->lock);
     while (!pool->idle && pool->open >= pool->most)
-        pthread_cond_wait(&pool->given, &pool->lock);
+        condition_wait(&pool->given, &pool->lock);
     if (pool->idle) {
         connection = pool->idle;
         pool->idle = connection->next;
