@@ -506,29 +506,29 @@ class Bench:
         def at(study, *rest):
             return f"{base}/studies/{root}.{study}/series/{root}.{study}.1/instances/{root}.{study}.1" + "".join(rest)
         count = 20
-        self.store([data.image(f"{root}.30", f"{root}.30.1", f"{root}.30.1.{n}", 512, 512, number=n, pixels=data.phantom(512, 512, n))
+        self.store([data.image(f"{root}.40", f"{root}.40.1", f"{root}.40.1.{n}", 512, 512, number=n, pixels=data.phantom(512, 512, n))
                     for n in range(1, count + 1)])
-        self.store([data.image(f"{root}.31", f"{root}.31.1", f"{root}.31.1.1", 2500, 2048, sop_class="1.2.840.10008.5.1.4.1.1.1.1",
+        self.store([data.image(f"{root}.41", f"{root}.41.1", f"{root}.41.1.1", 2500, 2048, sop_class="1.2.840.10008.5.1.4.1.1.1.1",
                                modality="DX", pixels=data.phantom(2500, 2048, 1))])
         frames = 20 if self.options.smoke else 100
-        self.store([data.image(f"{root}.32", f"{root}.32.1", f"{root}.32.1.1", 512, 512, frames=frames,
+        self.store([data.image(f"{root}.42", f"{root}.42.1", f"{root}.42.1.1", 512, 512, frames=frames,
                                sop_class="1.2.840.10008.5.1.4.1.1.2.1", pixels=b"".join(data.phantom(512, 512, n) for n in range(frames)))])
-        self.store([data.image(f"{root}.33", f"{root}.33.1", f"{root}.33.1.1", 480, 640, frames=60, bits=8, samples=3,
+        self.store([data.image(f"{root}.43", f"{root}.43.1", f"{root}.43.1.1", 480, 640, frames=60, bits=8, samples=3,
                                sop_class="1.2.840.10008.5.1.4.1.1.3.1", modality="US",
                                pixels=b"".join(data.phantom_rgb(480, 640, n) for n in range(60)))])
         jpeg, png = "Accept: image/jpeg", "Accept: image/png"
-        ct = [at(30, f".{n}/rendered?quality=90") for n in range(1, count + 1)]
-        rows = (("rendered.ct.jpeg", ct, jpeg), ("rendered.ct.png", ct, png), ("rendered.dx.jpeg", [at(31, ".1/rendered?quality=90")], jpeg),
-                ("rendered.frame.enhanced.jpeg", [at(32, f".1/frames/{n}/rendered?quality=90") for n in range(1, frames + 1)], jpeg),
-                ("rendered.frame.cine.jpeg", [at(33, f".1/frames/{n}/rendered?quality=90") for n in range(1, 61)], jpeg))
+        ct = [at(40, f".{n}/rendered?quality=90") for n in range(1, count + 1)]
+        rows = (("rendered.ct.jpeg", ct, jpeg), ("rendered.ct.png", ct, png), ("rendered.dx.jpeg", [at(41, ".1/rendered?quality=90")], jpeg),
+                ("rendered.frame.enhanced.jpeg", [at(42, f".1/frames/{n}/rendered?quality=90") for n in range(1, frames + 1)], jpeg),
+                ("rendered.frame.cine.jpeg", [at(43, f".1/frames/{n}/rendered?quality=90") for n in range(1, 61)], jpeg))
         self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
         for name, paths, accept in rows:
             self.measure(name, paths, accept, servers=self.servers(nginx=False))
-        self.measure("thumbnail.dx", [at(31, ".1/thumbnail")], jpeg, servers=[self.gantry])
-        self.measure("thumbnail.ct", [at(30, f".{n}/thumbnail") for n in range(1, count + 1)], jpeg, servers=[self.gantry])
+        self.measure("thumbnail.dx", [at(41, ".1/thumbnail")], jpeg, servers=[self.gantry])
+        self.measure("thumbnail.ct", [at(40, f".{n}/thumbnail") for n in range(1, count + 1)], jpeg, servers=[self.gantry])
         self.gantry.restart()
         self.measure("rendered.ct.jpeg.cached", ct, jpeg, servers=[self.gantry, self.nginx])
-        self.measure("thumbnail.dx.cached", [at(31, ".1/thumbnail")], jpeg, servers=[self.gantry, self.nginx])
+        self.measure("thumbnail.dx.cached", [at(41, ".1/thumbnail")], jpeg, servers=[self.gantry, self.nginx])
 
     def search(self):
         self.measure("qido.studies.by-patient-id", [f"/dicom-web/studies?PatientID=Q{n}" for n in range(0, self.many, 7)], JSON)
