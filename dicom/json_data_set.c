@@ -18,6 +18,7 @@
 #include "base/number.h"
 #include "bridge/shortest.h"
 #include "dicom/dictionary.h"
+#include "dicom/implementation.h"
 #include "dicom/tag.h"
 #include "dicom/vr.h"
 
@@ -30,10 +31,6 @@ enum {
     TAG_SEQUENCE_END = 0xFFFEE0DD,
     UNDEFINED_LENGTH = -1
 };
-
-/* Of this software (PS3.7 D.3.3.2), below a UUID as PS3.5 B.2 makes them. */
-static const char IMPLEMENTATION_CLASS_UID[] = "2.25.198213907316248171403652811735918847411";
-static const char IMPLEMENTATION_VERSION_NAME[] = "GANTRY";
 
 struct writer {
     const struct json_data_set_output *output;

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "bridge/dictionary_table.h"
 #include "dicom/element_scan.h"
+#include "dicom/implementation.h"
 #include "dicom/part10.h"
 #include "dicom/tag.h"
 
@@ -32,9 +33,6 @@ enum {
     SEQUENCE_END = 0xFFFEE0DD,
     TAG_ICON_IMAGE_SEQUENCE = 0x00880200
 };
-
-static const char IMPLEMENTATION_CLASS[] = "2.25.186741922308375312764519083627544190337";
-static const char IMPLEMENTATION_VERSION[] = "GANTRY_" GANTRY_VERSION;
 
 struct creator {
     uint32_t block; /* group and (gggg,00bb)'s bb: the upper three bytes of its elements' tags */
@@ -567,8 +565,8 @@ static bool put_meta(struct planner *planner, enum transfer_syntax to, uint64_t 
     put_meta_element(planner, 0x00020002, "UI", source->sop_class.text);
     put_meta_element(planner, 0x00020003, "UI", source->sop_instance.text);
     put_meta_element(planner, 0x00020010, "UI", transfer_syntax_info(to)->uid);
-    put_meta_element(planner, 0x00020012, "UI", IMPLEMENTATION_CLASS);
-    put_meta_element(planner, 0x00020013, "SH", IMPLEMENTATION_VERSION);
+    put_meta_element(planner, 0x00020012, "UI", IMPLEMENTATION_CLASS_UID);
+    put_meta_element(planner, 0x00020013, "SH", IMPLEMENTATION_VERSION_NAME);
     if (part10.meta)
         keep_meta(planner, head, part10.preamble ? PREAMBLE_BYTES + 4 : 0, part10.data_set);
     if (!planner->text.overflowed)
