@@ -279,12 +279,14 @@ static bool tidy_up(struct command *command, struct error *err)
 
     if (!house_path(command->settings, "catalog.sqlite", path, sizeof path, err))
         return false;
-    if (access(path, F_OK) != 0 || !house_catalog_open(command->settings, path, true, &old, &why)) {
+    if (access(path, F_OK) != 0 || !house_catalog_open(command->settings, path, true, &old, &why) ||
+        !catalog_last_generation(old, &command->last_generation, &why)) {
+        if (old)
+            catalog_close(old);
         if (why.fault != FAULT_NONE)
             fprintf(stderr, "gantry reindex: the old catalog is of no use: %s\n", why.detail);
         return store_each_draft(command->store, drop_draft, command->store, err);
     }
-    command->last_generation = catalog_last_generation(old);
     const bool done = recover(command->store, old, &removed, err);
     catalog_close(old);
     return done;
@@ -363,10 +365,11 @@ static bool make_catalog(struct command *command, struct error *err)
 
     if (!house_path(command->settings, "reindex.sqlite", path, sizeof path, err) ||
         !house_catalog_open(command->settings, path, false, &command->fresh, err) ||
+        !catalog_last_generation(command->fresh, &command->from, err) ||
         !store_each_folder(command->store, note_number, &command->folders, err))
         return false;
     sort(&command->folders);
-    command->from = catalog_last_generation(command->fresh) + 1;
+    ++command->from;
     if (command->from > 1)
         fprintf(stderr, "gantry reindex: going on after generation %s\n",
                 command_count(command->from - 1, count));

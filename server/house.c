@@ -66,9 +66,10 @@ static bool open_all(const struct settings *settings, const char *who, enum hous
         return false;
     if (!only_looks)
         command_reindex_forget(settings);
+    uint64_t last = 0;
     return house_catalog_open(settings, path, only_looks, &house->catalog, err) &&
-           store_open(&options, only_looks ? 0 : catalog_last_generation(house->catalog) + 1, &house->store,
-                      err) &&
+           (only_looks || catalog_last_generation(house->catalog, &last, err)) &&
+           store_open(&options, only_looks ? 0 : last + 1, &house->store, err) &&
            (only_looks || put_right(house, err));
 }
 

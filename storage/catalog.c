@@ -135,8 +135,8 @@ void catalog_close(struct catalog *catalog)
     free(catalog);
 }
 
-static bool read_number(struct catalog *catalog, const char *sql, uint64_t parameter, uint64_t *ret,
-                        bool *ret_row, struct error *err)
+bool catalog_number(struct catalog *catalog, const char *sql, uint64_t parameter, uint64_t *ret,
+                    bool *ret_row, struct error *err)
 {
     SCOPED(reader) struct reader reader = { 0 };
     SCOPED(statement) sqlite3_stmt *statement = NULL;
@@ -150,15 +150,11 @@ static bool read_number(struct catalog *catalog, const char *sql, uint64_t param
     return true;
 }
 
-uint64_t catalog_last_generation(struct catalog *catalog)
+bool catalog_last_generation(struct catalog *catalog, uint64_t *ret, struct error *err)
 {
-    struct error err = { 0 };
-    uint64_t last = 0;
-    bool row = false;
+    bool row;
 
-    if (!read_number(catalog, "SELECT last_generation FROM house WHERE id = ?", 1, &last, &row, &err))
-        log_line(LOG_ERROR, "%s", err.detail);
-    return last;
+    return catalog_number(catalog, "SELECT last_generation FROM house WHERE id = ?", 1, ret, &row, err);
 }
 
 bool catalog_has_generation(struct catalog *catalog, uint64_t generation, bool *ret, struct error *err)
@@ -166,7 +162,7 @@ bool catalog_has_generation(struct catalog *catalog, uint64_t generation, bool *
     uint64_t id;
 
     *ret = false;
-    return read_number(catalog, "SELECT id FROM instance WHERE id = ?", generation, &id, ret, err);
+    return catalog_number(catalog, "SELECT id FROM instance WHERE id = ?", generation, &id, ret, err);
 }
 
 static bool touch(struct commit_request *request, struct connection *writer, struct error *err)
@@ -183,9 +179,8 @@ bool catalog_ping(struct catalog *catalog, struct error *err)
 {
     struct commit_request request = { .run = touch };
     uint64_t last;
-    bool row;
 
-    if (!read_number(catalog, "SELECT last_generation FROM house WHERE id = ?", 1, &last, &row, err))
+    if (!catalog_last_generation(catalog, &last, err))
         return false;
     /* A sync for everyone who asks would be a gift to whoever asks often. */
     const uint64_t committed_at = atomic_load(&catalog->committed_at_ms);

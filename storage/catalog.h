@@ -32,7 +32,8 @@ struct catalog_options {
 
 MUST_USE bool catalog_open(const struct catalog_options *options, struct catalog **ret, struct error *err);
 void catalog_close(struct catalog *catalog);
-uint64_t catalog_last_generation(struct catalog *catalog);
+/* The highest that a row ever had; 0: none yet. */
+MUST_USE bool catalog_last_generation(struct catalog *catalog, uint64_t *ret, struct error *err);
 MUST_USE bool catalog_has_generation(struct catalog *catalog, uint64_t generation, bool *ret,
                                      struct error *err);
 

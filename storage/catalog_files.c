@@ -40,33 +40,18 @@ bool catalog_files(struct catalog *catalog, uint64_t from, uint64_t below, struc
     return true;
 }
 
-static bool one_number(struct catalog *catalog, const char *sql, uint64_t parameter, uint64_t *ret,
-                       bool *ret_row, struct error *err)
-{
-    SCOPED(reader) struct reader reader = { 0 };
-    SCOPED(statement) sqlite3_stmt *statement = NULL;
-
-    if (!reader_take(catalog, &reader, err) || !connection_prepare(reader.connection, sql, &statement, err))
-        return false;
-    statement_bind_number(statement, 1, parameter);
-    if (!statement_step(reader.connection, statement, ret_row, err))
-        return false;
-    *ret = *ret_row ? statement_number(statement, 0) : 0;
-    return true;
-}
-
 bool catalog_files_next(struct catalog *catalog, uint64_t from, uint64_t *ret, bool *ret_found,
                         struct error *err)
 {
-    return one_number(catalog, "SELECT id FROM instance WHERE id >= ? ORDER BY id LIMIT 1", from, ret,
-                      ret_found, err);
+    return catalog_number(catalog, "SELECT id FROM instance WHERE id >= ? ORDER BY id LIMIT 1", from, ret,
+                          ret_found, err);
 }
 
 bool catalog_files_count(struct catalog *catalog, uint64_t below, uint64_t *ret, struct error *err)
 {
     bool row;
 
-    return one_number(catalog, "SELECT COUNT(*) FROM instance WHERE id < ?", below, ret, &row, err);
+    return catalog_number(catalog, "SELECT COUNT(*) FROM instance WHERE id < ?", below, ret, &row, err);
 }
 
 bool catalog_files_key(struct catalog *catalog, uint64_t generation, struct instance_key *ret,

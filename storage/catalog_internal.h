@@ -63,4 +63,8 @@ static inline void reader_drop(struct reader *reader)
         connection_pool_give(reader->pool, reader->connection);
 }
 
+/* The number that the one column of a statement's first row holds; 0 where there is no row. */
+MUST_USE bool catalog_number(struct catalog *catalog, const char *sql, uint64_t parameter, uint64_t *ret,
+                             bool *ret_row, struct error *err);
+
 #endif

@@ -49,8 +49,10 @@ bool house_open(struct house *house, const char *folder, struct error *err)
         .path = path, .record_cache_entries = 16, .sqlite_cache_bytes = 1 << 20, .known_deletions = 8
     };
     const struct store_options store = { .root = folder, .open_files = 8 };
+    uint64_t last;
     return catalog_open(&catalog, &house->catalog, err) &&
-           store_open(&store, catalog_last_generation(house->catalog) + 1, &house->store, err);
+           catalog_last_generation(house->catalog, &last, err) &&
+           store_open(&store, last + 1, &house->store, err);
 }
 
 void house_close(struct house *house)

@@ -164,8 +164,9 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
 
     must(bridge_start(&err), &err, "bridge");
     must(catalog_open(&catalog_options, &loopback->catalog, &err), &err, "catalog");
-    must(store_open(&store_options, catalog_last_generation(loopback->catalog) + 1, &loopback->store, &err),
-         &err, "store");
+    uint64_t last;
+    must(catalog_last_generation(loopback->catalog, &last, &err), &err, "catalog");
+    must(store_open(&store_options, last + 1, &loopback->store, &err), &err, "store");
     must(recover(loopback->store, loopback->catalog, &removed, &err), &err, "recover");
     snprintf(path, sizeof path, "%s/frames", loopback->folder);
     const struct frame_cache_options cache_options = { .folder = path,
