@@ -387,6 +387,23 @@ void sample_unpack_bits(const uint8_t *packed, uint64_t n, size_t count, uint8_t
         into[i] = packed[n / 8] >> (n % 8) & 1;
 }
 
+void sample_values(const struct sample_rule *rule, const uint8_t *from, size_t count, float *into)
+{
+    const unsigned stored = bits_stored_of(&rule->shape), bits = rule->shape.bits_allocated;
+    const size_t width = bits < 8 ? 1 : bits / 8u;
+    const struct sample_map view = { .bytes_in = (unsigned)width,
+                                     .shift = high_bit_of(rule) + 1 - stored,
+                                     .mask = bits <= 16 ? (1u << stored) - 1 : 0 };
+
+    for (size_t i = 0; i < count; i++) {
+        const double value = bits > 16
+                                 ? number_at(rule, from + i * width)
+                                 : value_of_index(index_at(&view, from, i), stored, rule->shape.is_signed);
+        into[i] =
+            isfinite(value) && !is_padding(rule, value) ? (float)modality_value(rule->look, value) : NAN;
+    }
+}
+
 /* ── a range from the pixels ── */
 
 /* From the 0.2 % lowest to the 0.2 % highest of `total` things counted in bins; false: those two are the

@@ -62,6 +62,8 @@ void sample_unpack_bits(const uint8_t *packed, uint64_t n, size_t count, uint8_t
  * least to most where that is nothing. The same samples give the same range. */
 struct sample_range sample_range_of(const struct sample_rule *rule, const uint8_t *from, size_t count);
 
+/* What the Modality LUT gives for `count` samples; NaN for padding and for what is no number. */
+void sample_values(const struct sample_rule *rule, const uint8_t *from, size_t count, float *into);
 /* 0..1 for one value of the stored kind; also the plain reading of the rule that tests compare with. */
 double sample_rule_gray(const struct sample_rule *rule, double stored);
 

@@ -22,7 +22,8 @@ enum {
     RED_DESCRIPTOR = 0x00281101,
     RED_DATA = 0x00281201,
     RED_SEGMENTS = 0x00281221,
-    LUT_MOST = 65536
+    LUT_MOST = 65536,
+    OVERLAY_FRAMES_MOST = 1000000
 };
 
 static bool take_budget(struct attribute_reader *reader, uint64_t bytes)
@@ -216,6 +217,61 @@ const struct dataset_item *attribute_item_at(const struct dataset_item *item, ui
 const struct dataset_item *attribute_item(const struct dataset_item *item, uint32_t sequence)
 {
     return attribute_item_at(item, sequence, 0);
+}
+
+/* ── lists ── */
+
+static uint32_t count_items(const struct dataset_item *item, uint32_t sequence, uint32_t most)
+{
+    struct dataset_element element;
+    const struct dataset_item *at = NULL;
+    uint32_t count = 0;
+
+    if (!dataset_find(item, sequence, &element) || !element.is_sequence)
+        return 0;
+    while (count < most && (at = dataset_next_item(&element, at)) != NULL)
+        count++;
+    return count;
+}
+
+void *attribute_room(struct attribute_reader *reader, uint32_t count, size_t size)
+{
+    if (count == 0 || count * size > reader->budget)
+        return NULL;
+    reader->budget -= count * size;
+    return arena_array(reader->arena, count, size);
+}
+
+void *attribute_list(struct attribute_reader *reader, const struct dataset_item *item, uint32_t sequence,
+                     uint32_t most, size_t size,
+                     bool (*read)(struct attribute_reader *, const struct dataset_item *, void *),
+                     uint32_t *ret_count)
+{
+    const uint32_t count = count_items(item, sequence, most);
+    struct dataset_element element;
+    const struct dataset_item *at = NULL;
+    uint8_t *list = attribute_room(reader, count, size);
+
+    *ret_count = 0;
+    if (!list || !dataset_find(item, sequence, &element))
+        return NULL;
+    for (uint32_t i = 0; i < count && (at = dataset_next_item(&element, at)) != NULL; i++)
+        if (read(reader, at, list + *ret_count * size))
+            ++*ret_count;
+    return list;
+}
+
+const uint32_t *attribute_counts(struct attribute_reader *reader, const struct dataset_item *item,
+                                 uint32_t tag, uint32_t most, uint32_t *ret_count)
+{
+    uint32_t count = 0;
+    const double *reals = attribute_reals(reader, item, tag, most, &count);
+    uint32_t *numbers = attribute_room(reader, count, sizeof(*numbers));
+
+    for (uint32_t i = 0; numbers && i < count; i++)
+        numbers[i] = reals[i] >= 0 && reals[i] <= UINT32_MAX ? (uint32_t)reals[i] : 0;
+    *ret_count = numbers ? count : 0;
+    return numbers;
 }
 
 /* ── tables ── */
@@ -475,4 +531,55 @@ void attribute_modality(struct attribute_reader *reader, const struct dataset_it
     into->has_rescale = true;
     into->slope = slope;
     into->intercept = intercept;
+}
+
+/* ── overlays ── */
+
+static bool read_overlay(struct attribute_reader *reader, const struct dataset_item *root, uint32_t group,
+                         struct overlay *ret)
+{
+    const uint32_t base = group << 16;
+    int64_t rows, columns, row = 1, column = 1, frames = 1, first = 1, allocated = 1, position = 0;
+
+    if (!attribute_whole(reader, root, base | 0x0010, 0, &rows) ||
+        !attribute_whole(reader, root, base | 0x0011, 0, &columns) || rows < 1 || columns < 1)
+        return false;
+    struct dataset_element origin;
+    if (dataset_find(root, base | 0x0050, &origin) && origin.size >= 4) {
+        const struct bytes two = attribute_bytes(reader, root, base | 0x0050);
+        if (two.size >= 4) {
+            row = (int16_t)(uint16_t)(two.data[0] | two.data[1] << 8);
+            column = (int16_t)(uint16_t)(two.data[2] | two.data[3] << 8);
+        }
+    }
+    attribute_whole(reader, root, base | 0x0015, 0, &frames);
+    attribute_whole(reader, root, base | 0x0051, 0, &first);
+    attribute_whole(reader, root, base | 0x0100, 0, &allocated);
+    attribute_whole(reader, root, base | 0x0102, 0, &position);
+    if (frames < 1 || frames > OVERLAY_FRAMES_MOST || first < 1)
+        frames = first = 1;
+    *ret = (struct overlay){ (uint16_t)group,  (uint32_t)rows,  (uint32_t)columns,
+                             (int32_t)row,     (int32_t)column, (uint32_t)first,
+                             (uint32_t)frames, false,           0,
+                             { NULL, 0 } };
+    ret->bits = attribute_bytes(reader, root, base | 0x3000);
+    const uint64_t needed = ((uint64_t)rows * (uint64_t)columns * (uint64_t)frames + 7) / 8;
+    if (ret->bits.size >= needed)
+        return true;
+    /* The in-pixel form is retired, not extinct: bits allocated as the pixels have them, no data of its own.
+     */
+    ret->in_pixels = ret->bits.size == 0 && allocated > 1 && position >= 0 && position < 32;
+    ret->bit_position = (unsigned)position;
+    return ret->in_pixels;
+}
+
+size_t attribute_overlays(struct attribute_reader *reader, const struct dataset_item *item,
+                          struct overlay *into)
+{
+    size_t count = 0;
+
+    for (uint32_t group = 0x6000; group <= 0x601E && count < IMAGE_DISPLAY_OVERLAYS; group += 2)
+        if (read_overlay(reader, item, group, &into[count]))
+            count++;
+    return count;
 }

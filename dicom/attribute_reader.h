@@ -31,6 +31,17 @@ bool attribute_whole(struct attribute_reader *reader, const struct dataset_item 
 /* All values, at most `most`, in the arena; those that are no numbers are 0. NULL: none. */
 const double *attribute_reals(struct attribute_reader *reader, const struct dataset_item *item, uint32_t tag,
                               uint32_t most, uint32_t *ret_count);
+/* Whole numbers from 0 to UINT32_MAX; others are 0. NULL: none. */
+const uint32_t *attribute_counts(struct attribute_reader *reader, const struct dataset_item *item,
+                                 uint32_t tag, uint32_t most, uint32_t *ret_count);
+/* Calls `read` with each item of a sequence, at most `most`; those that it takes are the list, of elements of
+ * `size` bytes, in the arena. NULL with *ret_count 0: none, or over the budget. */
+void *attribute_list(struct attribute_reader *reader, const struct dataset_item *item, uint32_t sequence,
+                     uint32_t most, size_t size,
+                     bool (*read)(struct attribute_reader *, const struct dataset_item *, void *),
+                     uint32_t *ret_count);
+/* An array in the arena, within the budget; NULL: none. */
+void *attribute_room(struct attribute_reader *reader, uint32_t count, size_t size);
 /* The first item of a sequence, or NULL. */
 const struct dataset_item *attribute_item(const struct dataset_item *item, uint32_t sequence);
 /* The n-th item, from 0; NULL behind the last. Each call walks: for few items. */
@@ -49,6 +60,9 @@ void attribute_expand_segments(struct bytes data, unsigned bits, uint32_t count,
 bool attribute_palette(struct attribute_reader *reader, const struct dataset_item *item, struct palette *ret);
 /* First VOI LUT item and first window of an item; what there is none of is left as it is. */
 void attribute_voi(struct attribute_reader *reader, const struct dataset_item *item, struct gray_look *into);
+/* The overlay planes 6000 to 601E; how many of `into`, which has room for IMAGE_DISPLAY_OVERLAYS. */
+size_t attribute_overlays(struct attribute_reader *reader, const struct dataset_item *item,
+                          struct overlay *into);
 /* Modality LUT Sequence, or rescale. */
 void attribute_modality(struct attribute_reader *reader, const struct dataset_item *item,
                         struct gray_look *into);

@@ -112,7 +112,7 @@ static void read_frame_looks(struct attribute_reader *reader, const struct datas
     into->frame_look_count = n;
 }
 
-/* ── padding, overlays, cine ── */
+/* ── padding, cine ── */
 
 static int32_t stored_value(double value, bool is_signed)
 {
@@ -145,52 +145,6 @@ static void read_padding(struct attribute_reader *reader, const struct dataset_i
     into->has_padding = true;
     into->padding_from = a < b ? a : b;
     into->padding_to = a < b ? b : a;
-}
-
-static bool read_overlay(struct attribute_reader *reader, const struct dataset_item *root, uint32_t group,
-                         struct overlay *ret)
-{
-    const uint32_t base = group << 16;
-    int64_t rows, columns, row = 1, column = 1, frames = 1, first = 1, allocated = 1, position = 0;
-
-    if (!attribute_whole(reader, root, base | 0x0010, 0, &rows) ||
-        !attribute_whole(reader, root, base | 0x0011, 0, &columns) || rows < 1 || columns < 1)
-        return false;
-    struct dataset_element origin;
-    if (dataset_find(root, base | 0x0050, &origin) && origin.size >= 4) {
-        const struct bytes two = attribute_bytes(reader, root, base | 0x0050);
-        if (two.size >= 4) {
-            row = (int16_t)(uint16_t)(two.data[0] | two.data[1] << 8);
-            column = (int16_t)(uint16_t)(two.data[2] | two.data[3] << 8);
-        }
-    }
-    attribute_whole(reader, root, base | 0x0015, 0, &frames);
-    attribute_whole(reader, root, base | 0x0051, 0, &first);
-    attribute_whole(reader, root, base | 0x0100, 0, &allocated);
-    attribute_whole(reader, root, base | 0x0102, 0, &position);
-    if (frames < 1 || frames > FRAMES_MOST || first < 1)
-        frames = first = 1;
-    *ret = (struct overlay){ (uint16_t)group,  (uint32_t)rows,  (uint32_t)columns,
-                             (int32_t)row,     (int32_t)column, (uint32_t)first,
-                             (uint32_t)frames, false,           0,
-                             { NULL, 0 } };
-    ret->bits = attribute_bytes(reader, root, base | 0x3000);
-    const uint64_t needed = ((uint64_t)rows * (uint64_t)columns * (uint64_t)frames + 7) / 8;
-    if (ret->bits.size >= needed)
-        return true;
-    /* The in-pixel form is retired, not extinct: bits allocated as the pixels have them, no data of its own.
-     */
-    ret->in_pixels = ret->bits.size == 0 && allocated > 1 && position >= 0 && position < 32;
-    ret->bit_position = (unsigned)position;
-    return ret->in_pixels;
-}
-
-static void read_overlays(struct attribute_reader *reader, const struct dataset_item *root,
-                          struct image_display *into)
-{
-    for (uint32_t group = 0x6000; group <= 0x601E && into->overlay_count < IMAGE_DISPLAY_OVERLAYS; group += 2)
-        if (read_overlay(reader, root, group, &into->overlays[into->overlay_count]))
-            into->overlay_count++;
 }
 
 static void read_cine(struct attribute_reader *reader, const struct dataset_item *root,
@@ -268,7 +222,7 @@ static void read_all(struct attribute_reader *reader, const struct data_set *dat
             mend_real_window((struct gray_look *)(uintptr_t)&into->frame_looks[i]);
     }
     read_padding(reader, root, into);
-    read_overlays(reader, root, into);
+    into->overlay_count = attribute_overlays(reader, root, into->overlays);
     read_cine(reader, root, into);
     read_colour(reader, root, into);
 }

@@ -44,6 +44,14 @@ static bool plane_bit(const struct overlay *overlay, uint32_t frame, int64_t row
     return overlay->bits.data[bit / 8] >> (bit % 8) & 1;
 }
 
+bool overlay_bit(const struct overlay *overlay, uint32_t frame, const struct pixels *samples_or_null,
+                 int64_t row, int64_t column)
+{
+    if (!overlay->in_pixels)
+        return plane_bit(overlay, frame, row, column);
+    return samples_or_null && sample_bit(overlay, samples_or_null, row, column);
+}
+
 static void draw_one(const struct overlay *overlay, uint32_t frame, const struct pixels *samples_or_null,
                      const struct rendering_parameters *parameters, const struct region *region,
                      const struct pixels *picture)
@@ -57,10 +65,7 @@ static void draw_one(const struct overlay *overlay, uint32_t frame, const struct
             const int64_t row = (int64_t)(region->y + ((parameters->flip_rows ? rows - 1 - r : r) + 0.5) * y);
             const int64_t column =
                 (int64_t)(region->x + ((parameters->flip_columns ? columns - 1 - c : c) + 0.5) * x);
-            const bool set = !overlay->in_pixels ? plane_bit(overlay, frame, row, column)
-                             : samples_or_null   ? sample_bit(overlay, samples_or_null, row, column)
-                                                 : false;
-            if (set)
+            if (overlay_bit(overlay, frame, samples_or_null, row, column))
                 draw_dot(picture, (int)c, (int)r, white);
         }
 }

@@ -12,6 +12,9 @@
 
 /* Do any of them lie in unused bits of the samples (retired)? Then the samples are needed. */
 bool overlays_lie_in_samples(const struct image_display *display);
+/* The bit over a pixel of a frame (from 1), rows and columns of the image from 0; false outside. */
+bool overlay_bit(const struct overlay *overlay, uint32_t frame, const struct pixels *samples_or_null,
+                 int64_t row, int64_t column);
 /* `region`: what of the frame the picture shows. `samples_or_null`: the whole frame as stored, of 8 or 16
  * bits. */
 void overlays_draw(const struct image_display *display, uint32_t frame, const struct pixels *samples_or_null,

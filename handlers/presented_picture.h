@@ -10,14 +10,12 @@
 #ifndef GANTRY_HANDLERS_PRESENTED_PICTURE_H
 #define GANTRY_HANDLERS_PRESENTED_PICTURE_H
 
-#include "codec/codec.h"
-#include "dicom/presentation_state.h"
+#include "handlers/presented_graphics.h"
 #include "handlers/rendering_parameters.h"
 
-/* `picture`: all of the frame, in its own pixels; replaced by what is to be seen. Graphics are written with
- * the font at `font_path`. BUSY, INTERNAL. */
-MUST_USE bool presented_picture(const struct presentation_state *state, const struct uid *instance,
-                                uint32_t frame, const struct rendering_parameters *parameters,
-                                const char *font_path, struct pixels *picture, struct error *err);
+/* `picture`: all of the frame, in its own pixels; replaced by what is to be seen. BUSY, INTERNAL;
+ * NOT_ACCEPTABLE where the state asks for more than can be made. */
+MUST_USE bool presented_picture(const struct presented *what, const struct rendering_parameters *parameters,
+                                struct pixels *picture, struct error *err);
 
 #endif

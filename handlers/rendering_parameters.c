@@ -299,7 +299,8 @@ const char *rendering_parameters_name(const struct rendering_parameters *paramet
                             region->width, region->height, parameters->flip_columns, parameters->flip_rows,
                             parameters->region_is_shares);
     if (parameters->state)
-        name = arena_printf(arena, "%s p%" PRIu64, name, parameters->state_generation);
+        name = arena_printf(arena, "%s p%" PRIu64 " m%" PRIx64, name, parameters->state_generation,
+                            parameters->blend_mark);
     return name;
 }
 

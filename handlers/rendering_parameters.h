@@ -35,6 +35,8 @@ struct rendering_parameters {
     /* Not of the query itself: the presentation state that is rendered with, or NULL, and its generation. */
     const struct presentation_state *state;
     uint64_t state_generation;
+    struct blend_images *blend; /* with a blending one: what lies above, and which images these are */
+    uint64_t blend_mark;
 };
 
 /* For /rendered. */

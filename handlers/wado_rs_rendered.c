@@ -149,11 +149,10 @@ static bool answer_state(struct rendered *what, struct error *err)
         return error_tell(
             err, FAULT_MALFORMED,
             "The query parameter \"viewport\" takes no source region with a presentation state.");
-    if (!rendered_state_read(what->service, what->request, what->record, &what->parameters.state, err) ||
+    if (!rendered_state_read(what->service, what->request, what->record, &what->parameters, err) ||
         !rendered_state_images(what->service, what->request, what->record, what->parameters.state, &listing,
                                &frames, err))
         return false;
-    what->parameters.state_generation = what->record->generation;
     const bool one = listing->count == 1 && frames[0].count == 1;
     if (!rendered_choose(what->request, &what->accept, one ? EXTENT_ONE_FRAME : EXTENT_COLLECTION, false,
                          &choice, err) ||
@@ -164,8 +163,14 @@ static bool answer_state(struct rendered *what, struct error *err)
         return find_record(what, &listing->list[0].key, err) && shown_frame_check(what->record, frame, err) &&
                rendered_answer_frame(what, frame, choice.format, true, err);
     }
+    /* Over the images too: another one may be stored under a name that the state tells. */
+    const char *named =
+        link_to(what->request->arena, what->request->public_base, &what->record->key,
+                arena_printf(what->request->arena, "/rendered?%s",
+                             rendering_parameters_name(&what->parameters, what->request->arena)));
     return answer_parts(what, listing, frames, choice.format,
-                        rendered_etag(what, "", true, picture_format_info(choice.format)->media_type),
+                        representation_etag_of_listing(what->request, listing, named,
+                                                       picture_format_info(choice.format)->media_type),
                         FRESH_IF_ASKED, err);
 }
 

@@ -121,8 +121,7 @@ static bool find_state(struct rendered *what, struct error *err)
     held_record(request->arena, record);
     if (!rendered_state_is(record))
         return error_tell(err, FAULT_MALFORMED, "presentationUID names no presentation state.");
-    what->parameters.state_generation = record->generation;
-    return rendered_state_read(what->service, request, record, &what->parameters.state, err);
+    return rendered_state_read(what->service, request, record, &what->parameters, err);
 }
 
 static bool answer_document(const struct rendered *what, struct error *err)

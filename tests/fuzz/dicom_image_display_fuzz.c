@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Any bytes as a palette in segments (the first byte chooses words of 8 or 16 bits), and as a data set whose
- * windows, tables, overlays and functional groups are read, and as a presentation state.
+ * windows, tables, overlays and functional groups are read, and where its frames lie.
  */
 #include "dicom/image_display.h"
 
@@ -13,7 +13,7 @@
 
 #include "bridge/start.h"
 #include "dicom/attribute_reader.h"
-#include "dicom/presentation_state.h"
+#include "dicom/image_planes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,28 +29,20 @@ static void read_look(const struct gray_look *look)
                 abort();
 }
 
-static void read_state(const char *path)
+static void read_planes(const char *path)
 {
-    SCOPED(presentation_state) struct presentation_state *state = NULL;
+    struct arena arena = { 0 };
+    struct image_planes planes;
     struct error err = { 0 };
 
-    if (!presentation_state_read(path, &state, &err))
-        return;
-    if (state->images.count == 0 || state->rotation % 90 != 0 || state->rotation >= 360)
-        abort();
-    const struct uid *instance = &state->images.list[0].instance;
-    const struct displayed_area *area = presentation_state_area(state, instance, 1);
-    if (area && (area->left > area->right || area->top > area->bottom || !(area->magnification > 0)))
-        abort();
-    const struct presented_voi *voi = presentation_state_voi(state, instance, 1);
-    if (voi)
-        read_look(&voi->look);
-    if (state->shutter.polygonal && state->shutter.vertex_count < 3)
-        abort();
-    for (uint32_t i = 0; i < state->annotation_count; i++)
-        for (uint32_t k = 0; k < state->annotations[i].graphic_count; k++)
-            if (state->annotations[i].graphics[k].point_count == 0)
+    if (image_planes_read(path, &arena, &planes, &err))
+        for (uint32_t i = 0; i <= planes.frame_count + 1; i++) {
+            const struct image_plane *plane = image_planes_of(&planes, i);
+            if (plane->is_known && (!(plane->row_spacing > 0) || !image_plane_is_parallel(plane, plane) ||
+                                    image_plane_distance(plane, plane->position) != 0))
                 abort();
+        }
+    arena_release(&arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     image_display_unref(display);
-    read_state(path);
+    read_planes(path);
     close(fd);
     return 0;
 }

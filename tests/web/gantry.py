@@ -233,8 +233,9 @@ _counter = iter(range(1, 10 ** 9))
 
 
 def make_dicom(study=None, series=None, instance=None, rows=16, columns=16, frames=1, syntax="1.2.840.10008.1.2.1",
-               pixels=None, encapsulated=None, sop_class="1.2.840.10008.5.1.4.1.1.2", **attributes):
-    """A CT image as bytes; attributes by keyword; `encapsulated`: a list of code streams, one a frame."""
+               pixels=None, encapsulated=None, sop_class="1.2.840.10008.5.1.4.1.1.2", elements=(), **attributes):
+    """A CT image as bytes; attributes by keyword; `elements`: others as (tag, VR, value); `encapsulated`: a list of code streams, one
+    a frame."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
     from pydicom.filewriter import dcmwrite
@@ -270,6 +271,8 @@ def make_dicom(study=None, series=None, instance=None, rows=16, columns=16, fram
         ds["PixelData"].VR = "OB" if encapsulated else "OW"
     for keyword, value in attributes.items():
         setattr(ds, keyword, value)
+    for tag, vr, value in elements:
+        ds.add_new(tag, vr, value)
     file = io.BytesIO()
     dcmwrite(file, ds, write_like_original=False)
     return file.getvalue()

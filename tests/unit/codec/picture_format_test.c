@@ -88,8 +88,11 @@ TEST(what_is_drawn_outside_the_picture_is_cut_off)
     memset(picture_room(&made), 0, 400);
     if (!pen_new("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", 12, &pen, &err))
         SKIP("no font here");
-    draw_line(&made, -1e5, -1e5, 1e5, 1e5, white);
-    draw_line(&made, 1e300, 0, 0, 1e300, white);
+    draw_line(&made, -1e5, -1e5, 1e5, 1e5, &(struct stroke){ white, 1, false });
+    EXPECT(picture_room(&made)[0] == 255 && picture_room(&made)[399] == 255 && picture_room(&made)[1] == 0,
+           "a diagonal from far away");
+    draw_line(&made, 1e300, 0, 0, 1e300, &(struct stroke){ white, 1, true });
+    draw_line(&made, -1e300, 5, 1e300, 6, &(struct stroke){ white, 50, true });
     for (int x = -50; x <= 50; x += 10)
         pen_write(pen, &made, x, x, bytes_of_text("Wg\xC3\xA4\xFF\xE2\x82"), white);
     EXPECT(pen_width(pen, bytes_of_text("WW")) > pen_width(pen, bytes_of_text("W")), "widths");
