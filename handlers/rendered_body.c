@@ -1,8 +1,8 @@
 /* handlers/rendered_body.c
  * SPDX-License-Identifier: Apache-2.0
  *
- *   instances of the listing ─► frames of each ─► made (rendered_picture.h) ─► head and bytes of a part ─► …
- * ─► tail
+ *   instances of the listing ─┬► frames of each ─► made (rendered_picture.h) ─┬► head and bytes of a part ─►
+ * … ─► tail └► document, video (rendered_document.h) ───────┘
  */
 #include "handlers/rendered_body.h"
 
@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "handlers/links.h"
+#include "handlers/rendered_document.h"
 #include "handlers/rendered_picture.h"
 #include "handlers/shown_frame.h"
 #include "http/multipart_writer.h"
@@ -20,7 +21,7 @@ struct rendered_source {
     const struct request *request;
     struct rendered_parts what;
     struct bytes boundary;
-    struct arena scratch; /* of the head under way */
+    struct arena scratch; /* of the part under way */
 
     const struct instance_record *record; /* of the instance under way, NULL: the next one is to be found */
     size_t instance;
@@ -28,8 +29,11 @@ struct rendered_source {
     unsigned made; /* parts */
     bool ended;
 
+    const char *type; /* of the part under way */
     struct block *block;
-    struct bytes head, body; /* what is left of them */
+    struct bytes head, body;      /* what is left of them */
+    struct body_source *document; /* in the place of `body`, NULL when it is through */
+    uint64_t document_left;       /* bytes */
 };
 
 static void close_source(void *closed)
@@ -51,6 +55,8 @@ static const struct frame_list *wanted_frames(const struct rendered_source *sour
 
 static uint32_t frame_count(const struct rendered_source *source)
 {
+    if (rendered_document_kind(source->record) != DOCUMENT_NONE)
+        return 1; /* part */
     const struct frame_list *wanted = wanted_frames(source);
 
     return wanted ? (uint32_t)wanted->count : frame_table_count(source->record->frames);
@@ -64,6 +70,14 @@ static void next_instance(struct rendered_source *source)
     source->instance++;
 }
 
+static bool is_wanted(const struct rendered_source *source)
+{
+    if (rendered_document_kind(source->record) == DOCUMENT_NONE)
+        return source->what.has_format && shown_frame_is_image(source->record);
+    return source->what.accept_or_null &&
+           rendered_document_type(source->record, source->what.accept_or_null, true);
+}
+
 /* Is the record of an instance that can be rendered at hand? Passes over those that cannot. */
 static bool find_instance(struct rendered_source *source, struct error *err)
 {
@@ -75,7 +89,7 @@ static bool find_instance(struct rendered_source *source, struct error *err)
                 return false;
             error_clear(err); /* deleted since it was listed */
             source->instance++;
-        } else if (!shown_frame_is_image(source->record)) {
+        } else if (!is_wanted(source)) {
             next_instance(source);
         }
     }
@@ -94,31 +108,64 @@ static void begin_part(struct rendered_source *source, uint32_t frame)
     const char *tail = arena_printf(&source->scratch, "/frames/%" PRIu32, frame);
     const bool several = frame_table_count(source->record->frames) > 1 || wanted_frames(source);
 
+    source->type = picture_format_info(source->what.format)->media_type;
     source->body = block_bytes(source->block);
     source->head = multipart_part_head(
-        &source->scratch, source->boundary, source->made == 0,
-        picture_format_info(source->what.format)->media_type, NULL,
+        &source->scratch, source->boundary, source->made == 0, source->type, NULL,
         link_to(&source->scratch, source->request->public_base, &source->record->key, several ? tail : ""),
         source->body.size);
     source->made++;
+}
+
+/* The document of the instance under way as a part. What it needs ends with the part. */
+static bool begin_document(struct rendered_source *source, struct error *err)
+{
+    struct request *within = arena_alloc(&source->scratch, sizeof(*within));
+
+    *within = *source->request;
+    within->arena = &source->scratch;
+    within->patience = MAY_WAIT;
+    source->type = rendered_document_type(source->record, source->what.accept_or_null, true);
+    if (!rendered_document_body(source->service, within, source->record, source->type, &source->document,
+                                err))
+        return false;
+    source->document_left = source->document->size;
+    source->head =
+        multipart_part_head(&source->scratch, source->boundary, source->made == 0,
+                            rendered_document_label(source->record, source->type, &source->scratch), NULL,
+                            link_to(&source->scratch, source->request->public_base, &source->record->key, ""),
+                            source->document->size);
+    source->made++;
+    return true;
+}
+
+/* The part of the instance and frame under way. */
+static bool make_part(struct rendered_source *source, struct error *err)
+{
+    if (rendered_document_kind(source->record) != DOCUMENT_NONE)
+        return begin_document(source, err);
+    const struct frame_list *wanted = wanted_frames(source);
+    const uint32_t n = source->frame_index, frame = wanted ? wanted->frames[n] : n + 1;
+    if (!rendered_picture(source->service, source->request, source->record, frame, source->what.parameters,
+                          source->what.format, MAY_WAIT, &source->block, err))
+        return false;
+    begin_part(source, frame);
+    return true;
 }
 
 /* The next part that there is, or the tail. *ret_left_out: why the last one that was passed over was. */
 static bool advance(struct rendered_source *source, struct error *ret_left_out, struct error *err)
 {
     block_unref(TAKE(source->block));
+    source->document = NULL;
     arena_release(&source->scratch);
     while (find_instance(source, err) && source->record) {
         if (source->frame_index >= frame_count(source)) {
             next_instance(source);
             continue;
         }
-        const struct frame_list *wanted = wanted_frames(source);
-        const uint32_t n = source->frame_index, frame = wanted ? wanted->frames[n] : n + 1;
-        if (rendered_picture(source->service, source->request, source->record, frame, source->what.parameters,
-                             source->what.format, MAY_WAIT, &source->block, err)) {
+        if (make_part(source, err)) {
             source->frame_index++;
-            begin_part(source, frame);
             return true;
         }
         if (!may_be_left_out(err->fault))
@@ -146,6 +193,24 @@ static size_t hand_out(struct bytes *from, uint8_t *into, size_t capacity)
     return size;
 }
 
+/* As `hand_out` of what is read from the disk or a document in memory. */
+static bool hand_out_document(struct rendered_source *source, uint8_t *into, size_t capacity,
+                              enum patience patience, size_t *ret_size, struct error *err)
+{
+    *ret_size = 0;
+    if (!source->document || capacity == 0)
+        return true;
+    if (source->document_left > 0 &&
+        !source->document->read(source->document, into, capacity, patience, ret_size, err))
+        return false;
+    if (*ret_size > source->document_left || (*ret_size == 0 && source->document_left > 0))
+        return error_set(err, FAULT_INTERNAL, "a document of another size than it was told to have");
+    source->document_left -= *ret_size;
+    if (source->document_left == 0)
+        source->document = NULL;
+    return true;
+}
+
 static bool read_source(struct body_source *body, void *into, size_t capacity, enum patience patience,
                         size_t *ret_size, struct error *err)
 {
@@ -156,7 +221,17 @@ static bool read_source(struct body_source *body, void *into, size_t capacity, e
     while (total < capacity) {
         total += hand_out(&source->head, (uint8_t *)into + total, capacity - total);
         total += hand_out(&source->body, (uint8_t *)into + total, capacity - total);
-        if (source->head.size > 0 || source->body.size > 0 || source->ended)
+        if (source->head.size == 0) {
+            size_t size;
+            if (!hand_out_document(source, (uint8_t *)into + total, capacity - total, patience, &size, err)) {
+                if (total == 0 || err->fault != FAULT_WOULD_WAIT)
+                    return error_while(err, "part %u", source->made);
+                error_clear(err); /* what there is goes out first */
+                break;
+            }
+            total += size;
+        }
+        if (source->head.size > 0 || source->body.size > 0 || source->document || source->ended)
             break;
         if (total > 0) /* the next picture is another job */
             break;
@@ -170,8 +245,8 @@ static bool read_source(struct body_source *body, void *into, size_t capacity, e
 }
 
 bool rendered_body(const struct service *service, const struct request *request,
-                   const struct rendered_parts *parts, struct bytes boundary, struct body_source **ret,
-                   struct error *err)
+                   const struct rendered_parts *parts, struct bytes boundary, const char **ret_type,
+                   struct body_source **ret, struct error *err)
 {
     struct rendered_source *source = arena_alloc(request->arena, sizeof(*source));
     struct error left_out = { 0 };
@@ -186,11 +261,11 @@ bool rendered_body(const struct service *service, const struct request *request,
         return false;
     if (source->ended) {
         if (left_out.fault == FAULT_NONE)
-            return error_tell(err, FAULT_NOT_ACCEPTABLE, "Nothing here can be rendered as %s.",
-                              picture_format_info(parts->format)->media_type);
+            return error_tell(err, FAULT_NOT_ACCEPTABLE, "Nothing here can be rendered as what is accepted.");
         *err = left_out;
         return false;
     }
+    *ret_type = source->type;
     *ret = &source->source;
     return true;
 }

@@ -95,9 +95,11 @@ bool rendered_choose(const struct request *request, const struct accept *accept,
     }
     if (best > 0)
         return true;
-    return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: image/jpeg, image/png, image/gif, image/webp%s.",
-                      extent == EXTENT_ONE_FRAME || extent == EXTENT_THUMBNAIL ? ""
-                      : extent == EXTENT_COLLECTION
-                          ? ", each as multipart/related"
-                          : ", each as multipart/related, or image/gif for all frames");
+    return error_tell(
+        err, FAULT_NOT_ACCEPTABLE, "Available: image/jpeg, image/png, image/gif, image/webp%s.",
+        extent == EXTENT_ONE_FRAME || extent == EXTENT_THUMBNAIL ? ""
+        : extent == EXTENT_COLLECTION
+            ? "; of documents text/html, text/plain, text/xml, application/pdf; videos by their "
+              "type; each as multipart/related"
+            : ", each as multipart/related, or image/gif for all frames");
 }

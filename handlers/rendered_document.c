@@ -60,27 +60,60 @@ static void offer_types(enum document_kind kind, const struct instance_record *r
     }
 }
 
-/* Alone rather than as the only part: a document is looked at. */
-static bool choose_type(const struct offers *offers, const struct accept *accept, const char **ret_type,
-                        bool *ret_multipart, struct error *err)
+static unsigned best_of(const struct offers *offers, const struct accept *accept, bool as_part,
+                        const char **ret_type)
 {
     unsigned best = 0;
 
-    for (size_t i = 0; i < 2 * offers->count; i++) {
-        const bool multipart = i >= offers->count;
-        const char *type = offers->list[i % offers->count].media_type;
-        const unsigned quality = accept_quality(accept, multipart, type, NULL, true, NULL);
+    for (size_t i = 0; i < offers->count; i++) {
+        const char *type = offers->list[i].media_type;
+        const unsigned quality = accept_quality(accept, as_part, type, NULL, true, NULL);
 
         if (quality > best) {
             best = quality;
             *ret_type = type;
-            *ret_multipart = multipart;
         }
     }
-    if (best > 0)
+    return best;
+}
+
+const char *rendered_document_type(const struct instance_record *record, const struct accept *accept,
+                                   bool as_part)
+{
+    struct offers offers = { .count = 0 };
+    const char *type = NULL;
+
+    offer_types(rendered_document_kind(record), record, &offers);
+    best_of(&offers, accept, as_part, &type);
+    return type;
+}
+
+const char *rendered_document_label(const struct instance_record *record, const char *type,
+                                    struct arena *arena)
+{
+    const bool text = strncmp(type, "text/", 5) == 0;
+
+    return text && rendered_document_kind(record) != DOCUMENT_CDA
+               ? arena_printf(arena, "%s; charset=utf-8", type)
+               : type;
+}
+
+/* Alone rather than as the only part: a document is looked at. */
+static bool choose_type(const struct instance_record *record, const struct accept *accept,
+                        const char **ret_type, bool *ret_multipart, struct error *err)
+{
+    struct offers offers = { .count = 0 };
+    const char *alone = NULL, *part = NULL;
+
+    offer_types(rendered_document_kind(record), record, &offers);
+    const unsigned for_alone = best_of(&offers, accept, false, &alone),
+                   for_part = best_of(&offers, accept, true, &part);
+    *ret_multipart = for_part > for_alone;
+    *ret_type = *ret_multipart ? part : alone;
+    if (*ret_type)
         return true;
-    return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: %s%s%s.", offers->list[0].media_type,
-                      offers->count > 1 ? ", " : "", offers->count > 1 ? offers->list[1].media_type : "");
+    return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available: %s%s%s.", offers.list[0].media_type,
+                      offers.count > 1 ? ", " : "", offers.count > 1 ? offers.list[1].media_type : "");
 }
 
 /* ── making the bytes ── */
@@ -150,13 +183,13 @@ static bool make_document(const struct service *service, const struct request *r
 
 /* ── the answer ── */
 
-static struct body_source *in_parts(const struct request *request, struct bytes body, struct bytes boundary,
-                                    const char *type, const char *location)
+static struct body_source *in_parts(const struct request *request, struct body_source *body,
+                                    struct bytes boundary, const char *type, const char *location)
 {
     struct body_source *parts[3] = {
         body_of_bytes(request->arena,
-                      multipart_part_head(request->arena, boundary, true, type, NULL, location, body.size)),
-        body_of_bytes(request->arena, body),
+                      multipart_part_head(request->arena, boundary, true, type, NULL, location, body->size)),
+        body,
         body_of_bytes(request->arena, multipart_tail(request->arena, boundary)),
     };
     return body_chain(request->arena, parts, COUNT_OF(parts));
@@ -177,32 +210,45 @@ static bool video_body(const struct service *service, const struct request *requ
 }
 
 /* No script runs, nothing is fetched, whatever a report's text might hold. */
-static void guard(const struct request *request, struct response *response)
+void rendered_document_guard(const struct request *request, struct response *response)
 {
     response_header(response, request->arena, "Content-Security-Policy",
                     "default-src 'none'; style-src 'unsafe-inline'");
     response_header(response, request->arena, "X-Content-Type-Options", "nosniff");
 }
 
+bool rendered_document_body(const struct service *service, const struct request *request,
+                            const struct instance_record *record, const char *type, struct body_source **ret,
+                            struct error *err)
+{
+    const enum document_kind kind = rendered_document_kind(record);
+    const char *location = link_to(request->arena, request->public_base, &record->key, "");
+    struct bytes bytes;
+
+    if (kind == DOCUMENT_VIDEO)
+        return video_body(service, request, record, type, location, bytes_of(NULL, 0), ret, err);
+    if (request->patience == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "reading a document");
+    if (!make_document(service, request, record, kind, type, &bytes, err))
+        return false;
+    *ret = body_of_bytes(request->arena, bytes);
+    return true;
+}
+
 bool rendered_document(const struct service *service, const struct request *request,
                        const struct instance_record *record, const struct accept *accept,
                        struct response *response, struct error *err)
 {
-    const enum document_kind kind = rendered_document_kind(record);
     struct arena *arena = request->arena;
-    struct offers offers = { .count = 0 };
-    struct bytes boundary = bytes_of(NULL, 0), bytes;
+    struct bytes boundary = bytes_of(NULL, 0);
     const char *type = NULL;
     bool multipart = false;
     struct body_source *body = NULL;
 
-    offer_types(kind, record, &offers);
-    if (!choose_type(&offers, accept, &type, &multipart, err))
+    if (!choose_type(record, accept, &type, &multipart, err))
         return false;
     const char *location = link_to(arena, request->public_base, &record->key, "");
-    const bool text = strncmp(type, "text/", 5) == 0;
-    const char *labelled =
-        text && kind != DOCUMENT_CDA ? arena_printf(arena, "%s; charset=utf-8", type) : type;
+    const char *labelled = rendered_document_label(record, type, arena);
     struct representation how = { labelled, location, NULL, freshness_of_instances(service) };
 
     how.etag = representation_etag(request, record, arena_printf(arena, "%s/rendered", location), multipart,
@@ -214,14 +260,10 @@ bool rendered_document(const struct service *service, const struct request *requ
     }
     if (representation_is_held(request, &how, response))
         return true;
-    guard(request, response);
-    if (kind == DOCUMENT_VIDEO)
-        return video_body(service, request, record, type, location, boundary, &body, err) &&
-               representation_send(request, &how, body, response, err);
-    if (request->patience == MUST_NOT_WAIT)
-        return error_set(err, FAULT_WOULD_WAIT, "reading a document");
-    if (!make_document(service, request, record, kind, type, &bytes, err))
+    rendered_document_guard(request, response);
+    if (!rendered_document_body(service, request, record, type, &body, err))
         return false;
-    body = multipart ? in_parts(request, bytes, boundary, labelled, location) : body_of_bytes(arena, bytes);
+    if (multipart)
+        body = in_parts(request, body, boundary, labelled, location);
     return representation_send(request, &how, body, response, err);
 }

@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * GET .../rendered of a study, a series, an instance or frames: PS3.18 10.4.1.1.3. Pictures for images, text
- * for documents (rendered_document.c), the stream itself for a video. One frame is one job of a worker; from
- * the cache it does not wait.
+ * for documents (rendered_document.c), the stream itself for a video; of a study or series each instance in
+ * the type of its kind that is liked best, those without one passed over. One frame is one job of a worker;
+ * from the cache it does not wait.
  */
 #include <inttypes.h>
 
@@ -38,30 +39,35 @@ static bool answer_animated(const struct rendered *what, const struct frame_list
            rendered_send(what, &how, picture, err);
 }
 
-static bool answer_parts(const struct rendered *what, const struct catalog_listing *listing,
-                         const struct frame_list *frames_or_null, enum picture_format format,
-                         const char *etag, enum freshness freshness, struct error *err)
+static bool answer_parts(const struct rendered *what, const struct rendered_parts *parts, const char *etag,
+                         enum freshness freshness, struct error *err)
 {
     struct arena *arena = what->request->arena;
-    struct rendered_parts *parts = arena_alloc(arena, sizeof(*parts));
     struct rendering_parameters *parameters = arena_alloc(arena, sizeof(*parameters));
+    struct rendered_parts kept = *parts;
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
-    const struct representation how = {
-        .content_type =
-            multipart_content_type(arena, boundary, picture_format_info(format)->media_type, NULL),
-        .etag = etag,
-        .freshness = freshness,
-    };
+    struct representation how = { .etag = etag, .freshness = freshness };
     struct body_source *body = NULL;
+    const char *type = NULL;
 
     *parameters = what->parameters;
-    *parts = (struct rendered_parts){ listing, frames_or_null, parameters, format };
+    kept.parameters = parameters;
     if (representation_is_held(what->request, &how, what->response))
         return true;
     if (what->request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "rendering parts");
-    return rendered_body(what->service, what->request, parts, boundary, &body, err) &&
-           representation_send(what->request, &how, body, what->response, err);
+    if (!rendered_body(what->service, what->request, &kept, boundary, &type, &body, err))
+        return false;
+    how.content_type = multipart_content_type(arena, boundary, type, NULL);
+    return representation_send(what->request, &how, body, what->response, err);
+}
+
+static struct rendered_parts pictures_of(const struct catalog_listing *listing,
+                                         const struct frame_list *frames_or_null, enum picture_format format)
+{
+    return (struct rendered_parts){
+        .listing = listing, .frames_or_null = frames_or_null, .has_format = true, .format = format
+    };
 }
 
 /* The one instance as a listing, for answer_parts. */
@@ -88,6 +94,7 @@ static bool answer_frames(struct rendered *what, const struct frame_list *frames
                           const char *tail, struct error *err)
 {
     struct rendered_choice choice = { 0 };
+    struct rendered_parts parts;
     uint32_t frame = frames->frames[0];
 
     if (!rendered_choose(what->request, &what->accept, extent, can_animate(what, frames->count), &choice,
@@ -100,7 +107,8 @@ static bool answer_frames(struct rendered *what, const struct frame_list *frames
     case RENDERED_ANIMATED:
         return answer_animated(what, frames, tail, err);
     case RENDERED_PARTS:
-        return answer_parts(what, listing_of_one(what), frames, choice.format,
+        parts = pictures_of(listing_of_one(what), frames, choice.format);
+        return answer_parts(what, &parts,
                             rendered_etag(what, tail, true, picture_format_info(choice.format)->media_type),
                             freshness_of_instances(what->service), err);
     case RENDERED_REPRESENTATIVE:
@@ -168,7 +176,8 @@ static bool answer_state(struct rendered *what, struct error *err)
         link_to(what->request->arena, what->request->public_base, &what->record->key,
                 arena_printf(what->request->arena, "/rendered?%s",
                              rendering_parameters_name(&what->parameters, what->request->arena)));
-    return answer_parts(what, listing, frames, choice.format,
+    const struct rendered_parts parts = pictures_of(listing, frames, choice.format);
+    return answer_parts(what, &parts,
                         representation_etag_of_listing(what->request, listing, named,
                                                        picture_format_info(choice.format)->media_type),
                         FRESH_IF_ASKED, err);
@@ -222,17 +231,46 @@ bool wado_rs_rendered_instance(const struct service *service, const struct reque
     return answer_frames(&what, all, count == 1 ? EXTENT_ONE_FRAME : EXTENT_INSTANCE, "", err);
 }
 
+/* Images in the picture format that is liked best, each document in its type; *ret_types: all of them, as
+ * text. NOT_ACCEPTABLE: neither. */
+static bool choose_for_many(const struct rendered *what, struct rendered_parts *ret, const char **ret_types,
+                            struct error *err)
+{
+    static const char *const documents[] = { "text/html", "text/plain", "text/xml",  "application/pdf",
+                                             "video/mp4", "video/mpeg", "video/H265" };
+    struct arena *arena = what->request->arena;
+    struct rendered_choice choice = { 0 };
+    struct error no_images = { 0 };
+    const char *types = "";
+
+    for (size_t i = 0; i < COUNT_OF(documents); i++) {
+        const unsigned quality = accept_quality(&what->accept, true, documents[i], NULL, true, NULL);
+        if (quality > 0)
+            types = arena_printf(arena, "%s %s;%u", types, documents[i], quality);
+    }
+    ret->accept_or_null = types[0] ? &what->accept : NULL;
+    ret->has_format =
+        rendered_choose(what->request, &what->accept, EXTENT_COLLECTION, false, &choice, &no_images);
+    ret->format = choice.format;
+    if (!ret->has_format && !ret->accept_or_null) {
+        *err = no_images;
+        return false;
+    }
+    *ret_types = arena_printf(arena, "%s%s",
+                              ret->has_format ? picture_format_info(choice.format)->media_type : "", types);
+    return !ret->has_format || rendered_check_profile(what, choice.format, err);
+}
+
 bool wado_rs_rendered(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
     struct catalog_listing *listing = NULL;
-    struct rendered_choice choice = { 0 };
     struct instance_key key;
-    struct rendered what;
+    struct rendered *what = arena_alloc(request->arena, sizeof(*what)); /* the body goes on reading it */
+    struct rendered_parts parts = { 0 };
+    const char *types = NULL;
 
-    if (!begin(service, request, response, &key, &what, err) ||
-        !rendered_choose(request, &what.accept, EXTENT_COLLECTION, false, &choice, err) ||
-        !rendered_check_profile(&what, choice.format, err))
+    if (!begin(service, request, response, &key, what, err) || !choose_for_many(what, &parts, &types, err))
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
@@ -240,10 +278,13 @@ bool wado_rs_rendered(const struct service *service, const struct request *reque
         return false;
     held_listing(request->arena, listing);
 
-    const char *location = link_to(request->arena, request->public_base, &key,
-                                   arena_printf(request->arena, "/rendered?%s",
-                                                rendering_parameters_name(&what.parameters, request->arena)));
-    const char *etag = representation_etag_of_listing(request, listing, location,
-                                                      picture_format_info(choice.format)->media_type);
-    return answer_parts(&what, listing, NULL, choice.format, etag, FRESH_IF_ASKED, err);
+    const char *location =
+        link_to(request->arena, request->public_base, &key,
+                arena_printf(request->arena, "/rendered?%s",
+                             rendering_parameters_name(&what->parameters, request->arena)));
+    const char *etag = representation_etag_of_listing(request, listing, location, types);
+    parts.listing = listing;
+    if (parts.accept_or_null)
+        rendered_document_guard(request, response);
+    return answer_parts(what, &parts, etag, FRESH_IF_ASKED, err);
 }

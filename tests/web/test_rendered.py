@@ -503,16 +503,22 @@ class Resources(RenderedCase):
         self.assertEqual(int(read_png(self.server.get(plain + "/thumbnail?annotation=patient", PNG).body).max()), 0)
 
     def test_THU_07_what_is_no_image_gets_a_tile(self):
-        for sop_class, modality in (("1.2.840.10008.5.1.4.1.1.88.11", "SR"), ("1.2.840.10008.5.1.4.1.1.104.1", "DOC"),
-                                    ("1.2.840.10008.5.1.4.1.1.481.3", "RTSTRUCT"), ("1.2.840.10008.5.1.4.1.1.9.1.1", "ECG"),
-                                    ("1.2.840.10008.5.1.4.1.1.11.1", "PR"), ("1.2.840.10008.5.1.4.1.1.88.59", "KO"),
-                                    ("1.2.840.10008.5.1.4.1.1.66", "RAW")):
+        base = "1.2.840.10008.5.1.4.1.1."
+        reports = [f"88.{n}" for n in (11, 22, 33, 34, 35, 40, 50, 59, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77)]
+        waves = [f"9.{n}" for n in ("1.1", "1.2", "1.3", "1.4", "2.1", "3.1", "4.1", "4.2", "5.1", "6.1", "6.2", "7.1", "7.2", "7.3", "7.4", "8.1")]
+        therapy = [f"481.{n}" for n in (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)]
+        states = [f"11.{n}" for n in range(1, 13)]
+        others = ["104.1", "104.2", "104.3", "104.4", "104.5", "66", "66.1", "66.2", "66.3", "66.5", "67", "68.1", "68.2", "78.1", "78.8", "79.1",
+                  "90.1", "91.1", "131"]
+        for sop_class, modality in ([(base + c, "SR") for c in reports] + [(base + c, "ECG") for c in waves] +
+                                    [(base + c, "RTPLAN") for c in therapy] + [(base + c, "PR") for c in states] +
+                                    [(base + c, "OT") for c in others]):
             file = make_dicom(rows=0, sop_class=sop_class, Modality=modality)
             self.assertStatus(self.server.store([file]), 200)
             study = path_of(file).split("/series/")[0]
             for path in (path_of(file), study):
                 answer = self.assertStatus(self.server.get(path + "/thumbnail", PNG), 200)
-                self.assertEqual(read_png(answer.body).shape, (256, 256), modality)
+                self.assertEqual(read_png(answer.body).shape, (256, 256), sop_class)
         self.assertStatus(self.server.get(path_of(file) + "/rendered", JPEG), 406)
 
     def test_REN_13_what_cannot_be_rendered_is_passed_over(self):
@@ -619,6 +625,57 @@ class Documents(RenderedCase):
         self.assertEqual(root.find("item").get("type"), "TEXT")
         self.assertEqual(root.find("item/item/value").text, "12.5 millimeter")
         self.assertStatus(self.server.get(path + "/rendered", JPEG), 406)
+
+    def test_REN_13_a_study_holds_its_documents_too_each_in_a_type_of_its_kind(self):
+        study, pdf, stream = uid(6, 9), b"%PDF-1.4\nbody%%EOF\n", b"\0\0\0\x18ftypmp42" + bytes(range(256)) * 2000
+        cda = b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'/>"
+        made = {
+            "image": make_dicom(study=study, series=study + ".1", pixels=ramp().tobytes()),
+            "pdf": make_dicom(study=study, series=study + ".2", rows=0, sop_class="1.2.840.10008.5.1.4.1.1.104.1", Modality="DOC",
+                              MIMETypeOfEncapsulatedDocument="application/pdf", EncapsulatedDocument=pdf),
+            "cda": make_dicom(study=study, series=study + ".3", rows=0, sop_class="1.2.840.10008.5.1.4.1.1.104.2", Modality="DOC",
+                              MIMETypeOfEncapsulatedDocument="text/XML", EncapsulatedDocument=cda + b"\0"),
+            "report": make_dicom(study=study, series=study + ".4", rows=0, sop_class="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR",
+                                 ValueType="CONTAINER"),
+            "video": make_dicom(study=study, series=study + ".5", syntax="1.2.840.10008.1.2.4.102", encapsulated=[stream], NumberOfFrames=30,
+                                BitsAllocated=8, BitsStored=8, HighBit=7, SamplesPerPixel=3, PhotometricInterpretation="YBR_PARTIAL_420",
+                                sop_class="1.2.840.10008.5.1.4.1.1.77.1.4.1"),
+            "wave": make_dicom(study=study, series=study + ".6", rows=0, sop_class="1.2.840.10008.5.1.4.1.1.9.1.1", Modality="ECG"),
+            "plan": make_dicom(study=study, series=study + ".7", rows=0, sop_class="1.2.840.10008.5.1.4.1.1.481.5", Modality="RTPLAN"),
+            "state": make_dicom(study=study, series=study + ".8", rows=0, sop_class="1.2.840.10008.5.1.4.1.1.11.1", Modality="PR"),
+        }
+        self.assertStatus(self.server.store(list(made.values())), 200)
+        where = {self.server.url + path_of(file): name for name, file in made.items()}
+
+        def parts(*types, path=f"/studies/{study}", status=200):
+            header = ", ".join(f'multipart/related; type="{t}"' for t in types)
+            answer = self.assertStatus(self.server.get(path + "/rendered", {"Accept": header}), status)
+            if status != 200:
+                return answer
+            got = [(where[h["Content-Location"]], h["Content-Type"], body) for h, body in answer.parts()]
+            for headers, body in answer.parts():
+                self.assertEqual(int(headers["Content-Length"]), len(body))
+            self.assertIn(f'type="{got[0][1].split(";")[0]}"', answer.headers["Content-Type"], "that of the first part")
+            return got
+        self.assertEqual([(n, t) for n, t, _ in parts("image/png")], [("image", "image/png")])
+        self.assertEqual([(n, t) for n, t, _ in parts("image/png", "text/html")],
+                         [("image", "image/png"), ("pdf", "text/html; charset=utf-8"), ("report", "text/html; charset=utf-8")])
+        every = parts("image/jpeg", "text/plain", "application/pdf", "text/xml", "video/mp4")
+        self.assertEqual([n for n, _, _ in every], ["image", "pdf", "cda", "report", "video"])
+        self.assertEqual({n: body for n, _, body in every if n in ("pdf", "cda", "video")}, {"pdf": pdf, "cda": cda, "video": stream})
+        self.assertEqual(parts("video/mp4")[0][2], stream)
+        self.assertEqual(parts("application/pdf", path=f"/studies/{study}/series/{study}.2")[0][2], pdf)
+        self.assertEqual([n for n, _, _ in parts("*/*")], ["image", "pdf", "cda", "report", "video"])
+        for series in (6, 7, 8):
+            parts("*/*", path=f"/studies/{study}/series/{study}.{series}", status=406)
+        self.assertIn(b"text/html", parts("application/dicom", status=406).body)
+        parts("text/rtf", status=406)
+        answer = self.server.get(f"/studies/{study}/rendered", {"Accept": 'multipart/related; type="text/html"'})
+        self.assertIn("default-src 'none'", answer.headers["Content-Security-Policy"])
+        other = {"Accept": 'multipart/related; type="text/plain"', "If-None-Match": answer.headers["ETag"]}
+        self.assertStatus(self.server.get(f"/studies/{study}/rendered", other), 200)
+        self.assertStatus(self.server.get(f"/studies/{study}/rendered", {**other, "Accept": 'multipart/related; type="text/html"'}), 304)
+        self.assertStatus(self.server.get(f"/studies/{study}/rendered", {"Accept": "text/html"}), 406)
 
     def test_REN_10_an_encapsulated_pdf_is_the_document_itself(self):
         pdf = b"%PDF-1.4\n" + bytes(range(256)) * 9 + b"%%EOF"
