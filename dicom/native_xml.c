@@ -261,13 +261,53 @@ static bool write_object(struct xml *xml, struct bytes object, unsigned depth, s
     return true;
 }
 
-bool native_xml_write(struct bytes object, struct buffer *into, struct error *err)
+/* ── documents ── */
+
+void native_xml_begin(struct buffer *into)
+{
+    buffer_append_text(into, HEAD);
+}
+
+bool native_xml_attributes(struct bytes object, struct buffer *into, struct error *err)
+{
+    struct xml xml = { .into = into };
+    const bool written = write_object(&xml, object, 0, err);
+
+    arena_release(&xml.scratch);
+    return written && buffer_check(into, "metadata as XML", err);
+}
+
+void native_xml_sequence_begin(uint32_t tag, struct buffer *into)
 {
     struct xml xml = { .into = into };
 
-    buffer_append_text(into, HEAD);
-    const bool written = write_object(&xml, object, 0, err);
+    begin_attribute(&xml, tag, bytes_of_text("SQ"), bytes_of(NULL, 0));
+    buffer_append_byte(into, '>');
+}
+
+bool native_xml_item(uint64_t number, struct bytes object, struct buffer *into, struct error *err)
+{
+    buffer_printf(into, "<Item number=\"%" PRIu64 "\">", number);
+    if (!native_xml_attributes(object, into, err))
+        return false;
+    buffer_append_text(into, "</Item>");
+    return true;
+}
+
+void native_xml_sequence_end(struct buffer *into)
+{
+    buffer_append_text(into, "</DicomAttribute>");
+}
+
+void native_xml_end(struct buffer *into)
+{
     buffer_append_text(into, TAIL);
-    arena_release(&xml.scratch);
+}
+
+bool native_xml_write(struct bytes object, struct buffer *into, struct error *err)
+{
+    native_xml_begin(into);
+    const bool written = native_xml_attributes(object, into, err);
+    native_xml_end(into);
     return written && buffer_check(into, "metadata as XML", err);
 }

@@ -27,14 +27,11 @@ static void append_part(struct buffer *into, struct arena *arena, struct bytes b
     buffer_append(into, content);
 }
 
-static void append_json(const struct request *request, bool one_object, struct bytes objects,
-                        struct buffer *into)
+static void append_json(const struct request *request, struct bytes objects, struct buffer *into)
 {
-    if (!one_object)
-        buffer_append_byte(into, '[');
+    buffer_append_byte(into, '[');
     splice_text(into, objects, JSON_BASE_MARK, bytes_of_text(request->public_base));
-    if (!one_object)
-        buffer_append_byte(into, ']');
+    buffer_append_byte(into, ']');
 }
 
 /* The base goes in before: a mark within a text would be no character of XML. */
@@ -49,7 +46,7 @@ static bool append_documents(const struct request *request, const struct model_f
 
     buffer_init(&array, into->ceiling);
     buffer_init(&document, into->ceiling);
-    append_json(request, false, objects, &array);
+    append_json(request, objects, &array);
     ok = buffer_check(&array, "an answer", err);
     for (size_t at = 0; ok && json_array_next(buffer_bytes(&array), &at, &object);) {
         buffer_cut(&document, 0);
@@ -65,8 +62,8 @@ static bool append_documents(const struct request *request, const struct model_f
     return ok;
 }
 
-bool model_answer(const struct request *request, const struct model_form *form, bool one_object, int status,
-                  struct bytes objects, size_t ceiling_bytes, struct response *response, struct error *err)
+bool model_answer(const struct request *request, const struct model_form *form, struct bytes objects,
+                  size_t ceiling_bytes, struct response *response, struct error *err)
 {
     struct arena *arena = request->arena;
     struct buffer *text = held_buffer(arena, ceiling_bytes);
@@ -84,17 +81,17 @@ bool model_answer(const struct request *request, const struct model_form *form, 
     } else if (form->multipart) {
         SCOPED(buffer) struct buffer json;
         buffer_init(&json, ceiling_bytes);
-        append_json(request, one_object, objects, &json);
+        append_json(request, objects, &json);
         if (!buffer_check(&json, "an answer", err))
             return false;
         append_part(text, arena, boundary, form->type, buffer_bytes(&json));
     } else {
-        append_json(request, one_object, objects, text);
+        append_json(request, objects, text);
     }
     if (form->multipart)
         buffer_append(text, multipart_tail(arena, boundary));
     if (!buffer_check(text, "an answer", err))
         return false;
-    response_text(response, arena, status, type, buffer_bytes(text));
+    response_text(response, arena, 200, type, buffer_bytes(text));
     return true;
 }

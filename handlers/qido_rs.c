@@ -75,8 +75,8 @@ static bool answer_search(const struct service *service, const struct request *r
         return true;
     }
 
-    return model_answer(request, &form, false, 200, buffer_bytes(&rows),
-                        service->limits->answer_ceiling_bytes, response, err);
+    return model_answer(request, &form, buffer_bytes(&rows), service->limits->answer_ceiling_bytes, response,
+                        err);
 }
 
 bool qido_rs_studies(const struct service *service, const struct request *request, struct response *response,

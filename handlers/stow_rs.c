@@ -281,11 +281,12 @@ bool stow_rs_answer(const struct service *service, const struct request *request
 {
     struct stow_sink *stow = (struct stow_sink *)content_decoder_inner(request->body);
 
+    (void)service;
     if (!stow || !stow->intake)
         return error_tell(err, FAULT_MALFORMED, "The body is empty.");
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "storing");
     if (!intake_commit(stow->intake, err))
         return false;
-    return stow_rs_report(service, request, stow->intake, &stow->form, response, err);
+    return stow_rs_report(request, stow->intake, &stow->form, response, err);
 }

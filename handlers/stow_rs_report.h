@@ -11,9 +11,9 @@
 #include "storage/intake.h"
 
 /* The whole answer to a store: status by outcome (STO-43), one object in the form chosen (STO-45), Location
- * where there is one (STO-49). The intake is committed. */
-MUST_USE bool stow_rs_report(const struct service *service, const struct request *request,
-                             const struct intake *intake, const struct model_form *form,
-                             struct response *response, struct error *err);
+ * where there is one (STO-49). The intake is committed, and lives as long as the request's arena. May wait;
+ * reading the body may have to. */
+MUST_USE bool stow_rs_report(const struct request *request, struct intake *intake,
+                             const struct model_form *form, struct response *response, struct error *err);
 
 #endif

@@ -283,7 +283,8 @@ static void work_on_piece(void *context, void *worked_on)
     struct command *command = context;
     struct piece *piece = worked_on;
     struct intake *intake = NULL;
-    struct intake_outcome outcome;
+    const struct intake_outcome *outcome;
+    struct arena scratch = { 0 };
     struct error err = { 0 };
     size_t taken[PIECE_FILES], count = 0;
     bool marked[PIECE_FILES];
@@ -301,12 +302,15 @@ static void work_on_piece(void *context, void *worked_on)
         __atomic_fetch_add(&command->bytes, size, __ATOMIC_RELAXED);
     }
     going = going && intake_commit(intake, &err);
+    struct outcome_reader *outcomes = going ? intake_outcomes(intake, &scratch) : NULL;
+    for (size_t n = 0; going && n < count; n++) {
+        going = outcome_reader_next(outcomes, MAY_WAIT, &outcome, &err);
+        if (going)
+            note_outcome(command, piece, taken[n], marked[taken[n]], outcome);
+    }
     if (!going)
         fail(command, piece, &err);
-    for (size_t n = 0; going && n < count; n++) {
-        intake_outcome_at(intake, n, &outcome);
-        note_outcome(command, piece, taken[n], marked[taken[n]], &outcome);
-    }
+    arena_release(&scratch);
     piece->is_failed = piece->is_failed || has_failed(command);
     intake_close(intake);
 }

@@ -70,7 +70,7 @@ bool intake_open(struct store *store, struct catalog *catalog, const struct inta
         intake->only_study = *options->only_study_or_null;
         intake->options.only_study_or_null = &intake->only_study;
     }
-    outcomes_init(&intake->outcomes);
+    outcomes_init(&intake->outcomes, store);
     *ret = intake;
     return true;
 }
@@ -105,7 +105,7 @@ static uint16_t warning_of_kept(struct intake *intake, const struct queued *queu
 static void note_addition(struct intake *intake, const struct queued *queued, const struct addition *addition,
                           uint64_t *ret_forget)
 {
-    struct outcome_entry *entry = &intake->outcomes.list[queued->outcome];
+    struct outcome_entry *entry = outcomes_entry(&intake->outcomes, queued->outcome);
     struct error duplicate = { 0 };
 
     *ret_forget = 0;
@@ -173,10 +173,12 @@ static bool place_and_add(struct intake *intake, struct store_draft **drafts, st
     return error_while(err, "cataloguing %zu instances", count);
 }
 
+/* Afterwards all outcomes are final. Where they find no room they stay open: whoever needs them closed is
+ * told. */
 static void commit_batch(struct intake *intake)
 {
     const size_t count = intake->queue_size;
-    struct error why = { 0 };
+    struct error why = { 0 }, later = { 0 };
     size_t forget_count = 0;
 
     if (count == 0)
@@ -207,6 +209,17 @@ static void commit_batch(struct intake *intake)
     intake->queue_size = 0;
     intake->queued_bytes = 0;
     intake->queued_memory = 0;
+    if (!outcomes_seal(&intake->outcomes, &later))
+        log_line(LOG_DEBUG, "intake: %s", later.detail);
+}
+
+/* Room for one more outcome. */
+static bool reserve_outcome(struct intake *intake, struct error *err)
+{
+    if (intake->outcomes.open_count == OUTCOMES_OPEN_MOST)
+        commit_batch(intake);
+    return (intake->outcomes.open_count < OUTCOMES_OPEN_MOST || outcomes_seal(&intake->outcomes, err)) &&
+           outcomes_reserve(&intake->outcomes, err);
 }
 
 static bool make_room_in_queue(struct intake *intake, struct error *err)
@@ -267,7 +280,7 @@ bool intake_begin_instance(struct intake *intake, struct error *err)
 {
     assert(!intake->under_way);
     start_writing_last(intake);
-    if (!outcomes_reserve(&intake->outcomes, err))
+    if (!reserve_outcome(intake, err))
         return false;
     bool opened = store_draft_open(intake->store, &intake->draft, err);
     if (!opened && err->fault == FAULT_BUSY && intake->queue_size > 0) {
@@ -437,7 +450,7 @@ bool intake_take_file(struct intake *intake, const char *path, enum store_taking
 
     assert(!intake->under_way);
     start_writing_last(intake);
-    if (!outcomes_reserve(&intake->outcomes, err))
+    if (!reserve_outcome(intake, err))
         return error_while(err, "beginning an instance");
     bool taken = store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes,
                                   &intake->draft, &failure);
@@ -470,7 +483,7 @@ void intake_refuse_instance(struct intake *intake, const struct error *why)
     struct error ignored = { 0 };
 
     assert(!intake->under_way);
-    if (outcomes_reserve(&intake->outcomes, &ignored))
+    if (reserve_outcome(intake, &ignored))
         (void)outcomes_add(&intake->outcomes, &no_key, &no_class, why);
     else
         intake->outcome_lost = true;
@@ -484,7 +497,7 @@ bool intake_commit(struct intake *intake, struct error *err)
     commit_batch(intake);
     if (intake->outcome_lost)
         return error_tell(err, FAULT_TOO_LARGE, "More instances in one request than can be answered for.");
-    return true;
+    return outcomes_seal(&intake->outcomes, err);
 }
 
 size_t intake_count(const struct intake *intake)
@@ -492,9 +505,9 @@ size_t intake_count(const struct intake *intake)
     return intake->outcomes.count;
 }
 
-void intake_outcome_at(const struct intake *intake, size_t i, struct intake_outcome *ret)
+struct outcome_reader *intake_outcomes(struct intake *intake, struct arena *arena)
 {
-    outcomes_get(&intake->outcomes, i, ret);
+    return outcome_reader_new(&intake->outcomes, arena);
 }
 
 void intake_close(struct intake *intake)

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "base/patience.h"
 #include "dicom/dicom_json.h"
 #include "dicom/instance_key.h"
 #include "storage/catalog.h"
@@ -60,10 +61,17 @@ void intake_abandon_instance(struct intake *intake, const struct error *why);
 void intake_refuse_instance(struct intake *intake, const struct error *why);
 /* Makes the rest durable, then findable. An instance that fails is an outcome, not an error. */
 MUST_USE bool intake_commit(struct intake *intake, struct error *err);
-/* The outcomes, in the order of arrival; final after intake_commit. `i` below intake_count. Kept small inside
- * (a delivery may have INTAKE_OUTCOMES_MOST of them), so each is put together when asked for. */
-size_t intake_count(const struct intake *intake);
-void intake_outcome_at(const struct intake *intake, size_t i, struct intake_outcome *ret);
-void intake_close(struct intake *intake); /* discards what was not committed; NULL is fine */
+size_t intake_count(const struct intake *intake); /* of outcomes */
+/* The outcomes one by one, in the order of arrival: after intake_commit, while the intake is open. In the
+ * arena; one thread at a time. A delivery may have INTAKE_OUTCOMES_MOST of them, so only a window of them is
+ * in memory. */
+struct outcome_reader;
+struct outcome_reader *intake_outcomes(struct intake *intake, struct arena *arena);
+/* *ret_or_null lives until the next call; NULL behind the last. WOULD_WAIT under MUST_NOT_WAIT: they are on
+ * the disk, ask again. DISK. */
+MUST_USE bool outcome_reader_next(struct outcome_reader *reader, enum patience patience,
+                                  const struct intake_outcome **ret_or_null, struct error *err);
+void outcome_reader_rewind(struct outcome_reader *reader); /* to the first */
+void intake_close(struct intake *intake);                  /* discards what was not committed; NULL is fine */
 
 #endif

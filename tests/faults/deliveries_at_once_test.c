@@ -14,6 +14,7 @@
 #include "tests/faults/failing_calls.h"
 #include "tests/support/expect.h"
 #include "tests/support/make_dicom.h"
+#include "tests/support/outcome_at.h"
 #include "tests/support/temp_folder.h"
 
 enum { WRITERS = 4, READERS = 2, ROUNDS = 8 };
@@ -73,7 +74,7 @@ static void one_round(unsigned writer, unsigned round)
     if (!intake_commit(intake, &err))
         atomic_fetch_add(&refused, 1);
     for (size_t i = 0; i < intake_count(intake); i++) {
-        intake_outcome_at(intake, i, &outcome);
+        outcome_at(intake, i, &outcome);
         if (outcome.error.fault != FAULT_NONE)
             atomic_fetch_add(&refused, 1);
         else if (i == 0)

@@ -12,6 +12,7 @@
 #include "bridge/start.h"
 #include "storage/withdraw.h"
 #include "tests/support/make_dicom.h"
+#include "tests/support/outcome_at.h"
 #include "tests/support/temp_folder.h"
 
 const enum sample delivered[DELIVERED] = { SAMPLE_NEWER_A, SAMPLE_B, SAMPLE_C, SAMPLE_B };
@@ -90,7 +91,7 @@ static bool deliver(struct house *house, const enum sample *list, size_t count, 
     if (intake && !intake_commit(intake, done ? err : &late))
         done = false;
     for (size_t i = 0; intake && i < intake_count(intake); i++) {
-        intake_outcome_at(intake, i, &outcome);
+        outcome_at(intake, i, &outcome);
         outcomes[i] = outcome.error;
     }
     intake_close(intake);

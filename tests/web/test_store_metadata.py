@@ -325,6 +325,30 @@ class Xml(ServerCase):
             self.assertEqual(self.flat(document), self.plain(as_json))
             self.assertEqual(answer.headers["Content-Type"].split(";")[0], "multipart/related" if multi else "application/dicom+xml")
 
+    def test_STO_45_a_report_of_any_length_is_whole_in_each_form_and_over_both_versions(self):
+        from h2 import Link
+        mark, study = uid(os.getpid(), 7180000000), uid(os.getpid(), 718)
+        one = make_dicom(study=study, series=study + ".1", instance=mark, rows=4, columns=4)
+        sent = [uid(os.getpid(), 7180000001 + n) for n in range(1400)]
+        files = []
+        for n, instance in enumerate(sent):
+            files += [one.replace(mark.encode(), instance.encode())] + [b"junk"] * (n % 8 == 0) + [one[:300]] * (n % 16 == 0)
+        body, content_type = multipart(files)
+        headers = {"Content-Type": content_type, **JSON}
+        answer = self.assertStatus(self.server.call("POST", "/studies", body, headers), 202)
+        self.assertNotIn("Content-Length", answer.headers)
+        told = answer.json()
+        self.assertEqual([item["00081155"]["Value"][0] for item in told["00081199"]["Value"]], sent)
+        self.assertEqual(len(told["0008119A"]["Value"]), len(files) - len(sent))
+        self.assertNotIn("00081198", told)
+        with Link(self.server) as link:
+            self.assertEqual(link.call("POST", "/studies", body, headers).json(), told)
+        for accept, multi in (('multipart/related; type="application/dicom+xml"', True), ("application/dicom+xml", False)):
+            answer = self.assertStatus(self.server.call("POST", "/studies", body, {**headers, "Accept": accept}), 202)
+            self.assertEqual(self.flat(answer.parts()[0][1] if multi else answer.body), self.plain(told))
+        short = self.server.store([one])
+        self.assertEqual(int(short.headers["Content-Length"]), len(short.body))
+
     def test_SEA_02_rows_come_as_xml_one_part_each(self):
         for n in range(3):
             self.server.store([make_dicom(PatientName="Wort^" + "abc"[n], PatientID="XMLROWS")])

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "dicom/description.h"
 #include "tests/support/expect.h"
+#include "tests/support/outcome_at.h"
 #include "tests/support/temp_folder.h"
 
 /* ── made up ── */
@@ -97,6 +98,13 @@ bool catalog_add(struct catalog *unused, struct addition *additions, size_t coun
         made_up.count += row == made_up.count;
     }
     return true;
+}
+
+void catalog_has_left(struct catalog *unused, const uint64_t *generations, size_t count)
+{
+    (void)unused;
+    (void)generations;
+    (void)count;
 }
 
 bool catalog_find(struct catalog *unused, const struct instance_key *key, enum patience patience,
@@ -185,7 +193,7 @@ static enum fault fault_at(const struct scene *scene, size_t i)
 {
     struct intake_outcome outcome;
 
-    intake_outcome_at(scene->intake, i, &outcome);
+    outcome_at(scene->intake, i, &outcome);
     return outcome.error.fault;
 }
 
@@ -201,12 +209,12 @@ TEST(what_is_delivered_is_stored_and_told_in_order)
     deliver(&scene, "1.2 1.2.1 1.2.1.2 odd");
     commit(&scene);
     EXPECT(intake_count(scene.intake) == 2, "%zu outcomes", intake_count(scene.intake));
-    intake_outcome_at(scene.intake, 0, &outcome);
+    outcome_at(scene.intake, 0, &outcome);
     EXPECT(strcmp(outcome.key.study.text, "1.2") == 0 && strcmp(outcome.key.series.text, "1.2.1") == 0 &&
                strcmp(outcome.key.instance.text, "1.2.1.1") == 0,
            "key %s %s %s", outcome.key.study.text, outcome.key.series.text, outcome.key.instance.text);
     EXPECT(outcome.error.fault == FAULT_NONE && outcome.warning_reason == 0, "fault %d", outcome.error.fault);
-    intake_outcome_at(scene.intake, 1, &outcome);
+    outcome_at(scene.intake, 1, &outcome);
     EXPECT(outcome.warning_reason == 0xB007, "warning %x", outcome.warning_reason);
     EXPECT(made_up.calls == 1, "%zu transactions", made_up.calls);
     scene_end(&scene);
@@ -297,7 +305,7 @@ TEST(STO_60_an_instance_of_another_study_is_refused_the_others_are_stored)
     deliver(&scene, "1.3 1 1.2");
     commit(&scene);
     EXPECT(fault_at(&scene, 0) == FAULT_NONE, "fault %d", fault_at(&scene, 0));
-    intake_outcome_at(scene.intake, 1, &outcome);
+    outcome_at(scene.intake, 1, &outcome);
     EXPECT(outcome.error.fault == FAULT_FOREIGN_STUDY, "fault %d", outcome.error.fault);
     EXPECT(strcmp(outcome.key.study.text, "1.3") == 0, "its study is told: %s", outcome.key.study.text);
     EXPECT(!strstr(outcome.error.told, "1.3"), "a value is told: %s", outcome.error.told);
@@ -343,7 +351,7 @@ TEST(STO_64_other_bytes_under_a_known_uid_follow_the_policy)
         deliver(&scene, "1 2 3 first");
         deliver(&scene, "1 2 3 second");
         commit(&scene);
-        intake_outcome_at(scene.intake, 1, &outcome);
+        outcome_at(scene.intake, 1, &outcome);
         EXPECT(outcome.error.fault == cases[c].fault, "policy %d: fault %d", cases[c].policy,
                outcome.error.fault);
         EXPECT(outcome.warning_reason == cases[c].warning, "policy %d: %x", cases[c].policy,
@@ -393,11 +401,11 @@ TEST(what_is_not_understood_or_not_whole_is_an_outcome)
     commit(&scene);
     EXPECT(intake_count(scene.intake) == 5, "%zu outcomes", intake_count(scene.intake));
     EXPECT(fault_at(&scene, 0) == FAULT_NOT_DICOM, "fault %d", fault_at(&scene, 0));
-    intake_outcome_at(scene.intake, 1, &outcome);
+    outcome_at(scene.intake, 1, &outcome);
     EXPECT(strcmp(outcome.key.study.text, "1.5") == 0 && strcmp(outcome.key.series.text, "1.6") == 0,
            "what was understood is told: %s", outcome.key.study.text);
     for (size_t i = 2; i < 4; i++) {
-        intake_outcome_at(scene.intake, i, &outcome);
+        outcome_at(scene.intake, i, &outcome);
         EXPECT(outcome.error.fault == FAULT_MALFORMED, "fault %d", outcome.error.fault);
         EXPECT(strcmp(outcome.error.told, "The part has no end.") == 0, "told %s", outcome.error.told);
         EXPECT(outcome.key.study.text[0] == '\0', "key of another");
@@ -451,7 +459,7 @@ TEST(a_hundred_thousand_outcomes_fit)
     }
     commit(&scene);
     EXPECT(intake_count(scene.intake) == PARTS, "%zu", intake_count(scene.intake));
-    intake_outcome_at(scene.intake, 99000, &outcome);
+    outcome_at(scene.intake, 99000, &outcome);
     EXPECT(strcmp(outcome.error.told, "Part 99.") == 0, "told %s", outcome.error.told);
     scene_end(&scene);
 }
