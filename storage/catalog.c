@@ -102,6 +102,7 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
         return error_set(err, FAULT_BUSY, "catalog: no memory");
     pthread_mutex_init(&catalog->commit_lock, NULL);
     pthread_cond_init(&catalog->commit_done, NULL);
+    pthread_mutex_init(&catalog->left.lock, NULL);
     catalog->waiting_end = &catalog->waiting;
     catalog->known_deletions = options->known_deletions;
     catalog->records = record_cache_new(options->record_cache_entries);
@@ -117,11 +118,30 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
     return error_while(err, "opening the catalog");
 }
 
+static bool change_nothing(struct commit_request *request, struct connection *writer, struct error *err)
+{
+    (void)request;
+    (void)writer;
+    (void)err;
+    return true;
+}
+
+/* A clean end leaves no notes of files that have gone; where that fails the next start finds them. */
+static void forget_left(struct catalog *catalog)
+{
+    struct commit_request request = { .run = change_nothing };
+    struct error err = { 0 };
+
+    if (catalog->left.count && !catalog_commit(catalog, &request, &err))
+        log_line(LOG_DEBUG, "%s", err.detail);
+}
+
 void catalog_close(struct catalog *catalog)
 {
     if (!catalog)
         return;
     metadata_packer_stop(catalog->packer); /* it reads and writes */
+    forget_left(catalog);
     connection_pool_close(catalog->readers);
     connection_close(catalog->writer); /* the last one: SQLite then moves the log into the file */
     metadata_packer_free(catalog->packer);
@@ -130,6 +150,8 @@ void catalog_close(struct catalog *catalog)
     free(catalog->sql.insert_study);
     free(catalog->sql.insert_series);
     free(catalog->sql.insert_instance);
+    free(catalog->left.list);
+    pthread_mutex_destroy(&catalog->left.lock);
     pthread_cond_destroy(&catalog->commit_done);
     pthread_mutex_destroy(&catalog->commit_lock);
     free(catalog);

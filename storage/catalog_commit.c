@@ -17,6 +17,12 @@
 
 enum { GROUP_MOST = 64 }; /* requests in one transaction: bounds how long the first one waits */
 
+struct left_request {
+    struct commit_request commit;
+    struct catalog_left *left;
+    size_t count;
+};
+
 static bool run_one(struct connection *writer, struct commit_request *request)
 {
     struct error ignored = { 0 };
@@ -104,6 +110,26 @@ static void commit_group(struct catalog *catalog, struct commit_request *group)
     }
 }
 
+static bool run_left(struct commit_request *commit, struct connection *writer, struct error *err)
+{
+    struct left_request *request = (struct left_request *)commit;
+
+    return catalog_left_forget(request->left, writer, &request->count, err);
+}
+
+/* Whoever commits forgets the files that have gone since. */
+static void commit_with_left(struct catalog *catalog, struct commit_request *group)
+{
+    struct left_request request = { .commit = { .run = run_left, .next = group }, .left = &catalog->left };
+
+    pthread_mutex_lock(&catalog->left.lock);
+    const bool has_left = catalog->left.count > 0;
+    pthread_mutex_unlock(&catalog->left.lock);
+    commit_group(catalog, has_left ? &request.commit : group);
+    if (has_left && request.commit.ok)
+        catalog_left_drop(&catalog->left, request.count);
+}
+
 /* Takes the first GROUP_MOST of those who wait. */
 static struct commit_request *take_group(struct catalog *catalog)
 {
@@ -134,7 +160,7 @@ bool catalog_commit(struct catalog *catalog, struct commit_request *request, str
         catalog->has_leader = true;
         struct commit_request *group = take_group(catalog);
         pthread_mutex_unlock(&catalog->commit_lock);
-        commit_group(catalog, group);
+        commit_with_left(catalog, group);
         pthread_mutex_lock(&catalog->commit_lock);
         for (struct commit_request *next; group; group = next) {
             next = group->next; /* the request is its caller's again once it is done */

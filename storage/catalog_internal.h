@@ -12,6 +12,7 @@
 
 #include "storage/catalog.h"
 #include "storage/catalog_connection.h"
+#include "storage/catalog_leaving.h"
 #include "storage/metadata_packer.h"
 #include "storage/record_cache.h"
 
@@ -38,6 +39,7 @@ struct catalog {
     struct commit_request *waiting, **waiting_end;
     bool has_leader;
     atomic_uint_fast64_t committed_at_ms; /* when a transaction was last made durable; monotonic */
+    struct catalog_left left;
 
     struct {
         char *insert_study, *insert_series, *insert_instance;

@@ -54,6 +54,8 @@ static const char *const last_columns[] = { [LEVEL_STUDY] = "",
 static const char *const others[] = {
     "CREATE TABLE IF NOT EXISTS house (id INTEGER PRIMARY KEY, last_generation INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO house (id, last_generation) VALUES (1, 0)",
+    /* Generations without a row whose files are still to go (catalog_leaving.h). */
+    "CREATE TABLE IF NOT EXISTS leaving (id INTEGER PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
     /* json: one zstd frame (metadata_text.h). */
     "CREATE TABLE IF NOT EXISTS metadata (id INTEGER PRIMARY KEY, json BLOB NOT NULL)",

@@ -317,7 +317,8 @@ static bool remove_instance(struct connection *writer, const struct found_instan
 {
     uint64_t left, of_class;
 
-    if (!run_numbers(writer, "DELETE FROM metadata WHERE id = ?", gone->id, 0, NULL, err) ||
+    if (!catalog_leaving_note(writer, gone->id, err) ||
+        !run_numbers(writer, "DELETE FROM metadata WHERE id = ?", gone->id, 0, NULL, err) ||
         !run_numbers(
             writer,
             "SELECT EXISTS (SELECT 1 FROM instance WHERE series_id = ?1 AND id <> ?2 AND k_SOPClassUID ="
@@ -525,7 +526,8 @@ static bool remove_series(struct delete_request *request, struct connection *wri
         if (!statement_step(writer, list, &row, err) ||
             (row && !note_generation(request, statement_number(list, 0), err)))
             return false;
-    return run_numbers(writer,
+    return catalog_leaving_note_series(writer, series_id, err) &&
+           run_numbers(writer,
                        "DELETE FROM metadata WHERE id IN (SELECT id FROM instance WHERE series_id = ?)",
                        series_id, 0, NULL, err) &&
            run_numbers(writer, "DELETE FROM instance WHERE series_id = ?", series_id, 0, NULL, err) &&

@@ -177,16 +177,17 @@ static void check_row(struct checking *checking, const struct catalogued_file *r
     checking->progress->instances++;
 }
 
-/* On its way in or out it has a draft; then its row comes, or the file goes. */
+/* On its way in it has a draft, on its way out a note; then its row comes, or the file goes. */
 static void check_name(struct checking *checking, uint64_t generation)
 {
     struct error err = { 0 };
     char path[PATH_MAX];
-    bool has_row = false;
+    bool has_row = false, leaves = false;
 
     store_path(checking->store, generation, path, sizeof path);
     if (store_has_draft(checking->store, generation) ||
         !catalog_has_generation(checking->catalog, generation, &has_row, &err) || has_row ||
+        (catalog_is_leaving(checking->catalog, generation, &leaves, &err) && leaves) ||
         faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
         return;
     tell(checking, FINDING_NO_ROW, generation);

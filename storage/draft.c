@@ -292,7 +292,7 @@ static bool sync_drafts(struct store *store, struct store_draft *const *drafts, 
     for (size_t i = 0; i < count; i++)
         if (fdatasync(drafts[i]->fd) != 0)
             return error_errno(err, errno, "fdatasync of draft %" PRIu64, drafts[i]->generation);
-    return store_sync_marks(store, err);
+    return fsync(store->drafts_fd) == 0 || error_errno(err, errno, "fsync of drafts");
 }
 
 static bool link_draft(struct store *store, const struct store_draft *draft, struct error *err)
@@ -350,20 +350,4 @@ bool store_has_draft(struct store *store, uint64_t generation)
 
     draft_name(generation, name);
     return faccessat(store->drafts_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-bool store_mark(struct store *store, uint64_t generation, struct error *err)
-{
-    char from[OBJECT_NAME_SIZE], to[DRAFT_NAME_SIZE];
-
-    object_name(generation, from);
-    draft_name(generation, to);
-    if (linkat(store->objects_fd, from, store->drafts_fd, to, 0) != 0 && errno != EEXIST && errno != ENOENT)
-        return error_errno(err, errno, "marking objects/%s", from);
-    return true;
-}
-
-bool store_sync_marks(struct store *store, struct error *err)
-{
-    return fsync(store->drafts_fd) == 0 || error_errno(err, errno, "fsync of drafts");
 }

@@ -28,8 +28,7 @@ struct queued {
     struct description description;
     uint8_t *values; /* what description.values point into */
     uint8_t digest[STORE_DIGEST_BYTES];
-    size_t outcome;  /* its index */
-    uint64_t marked; /* the generation that it may replace; 0: none */
+    size_t outcome; /* its index */
 };
 
 struct intake {
@@ -77,10 +76,8 @@ bool intake_open(struct store *store, struct catalog *catalog, const struct inta
 
 /* ── the queue ── */
 
-static void leave_queue(struct intake *intake, struct queued *queued)
+static void leave_queue(struct queued *queued)
 {
-    if (queued->marked)
-        store_remove_draft(intake->store, queued->marked);
     store_draft_close(queued->draft);
     description_done(&queued->description);
     free(queued->values);
@@ -131,22 +128,6 @@ static void note_addition(struct intake *intake, const struct queued *queued, co
     }
 }
 
-/* Should we crash when the newer row is in and the older file is not yet gone, recovery must know of that
- * file. */
-static bool mark_replaced(struct intake *intake, struct queued *queued, struct error *err)
-{
-    const struct instance_record *before = NULL;
-    struct error unknown = { 0 };
-
-    queued->marked = 0;
-    if (intake->options.duplicates != DUPLICATE_REPLACE ||
-        !catalog_find(intake->catalog, &queued->description.key, MAY_WAIT, &before, &unknown))
-        return true;
-    queued->marked = before->generation;
-    instance_record_unref(before);
-    return store_mark(intake->store, queued->marked, err);
-}
-
 /* Files first, rows second, so that no reader meets a row without a file. The other way round is what a crash
  * may leave, and recovery finds it by the draft. */
 static bool place_and_add(struct intake *intake, struct store_draft **drafts, struct addition *additions,
@@ -156,8 +137,6 @@ static bool place_and_add(struct intake *intake, struct store_draft **drafts, st
 
     for (size_t i = 0; i < count; i++) {
         struct queued *queued = &intake->queue[i];
-        if (!mark_replaced(intake, queued, err))
-            return error_while(err, "marking %zu instances", count);
         drafts[i] = queued->draft;
         additions[i] = (struct addition){ .description = &queued->description,
                                           .generation = store_draft_generation(queued->draft) };
@@ -196,11 +175,12 @@ static void commit_batch(struct intake *intake)
             outcomes_fail(&intake->outcomes, intake->queue[i].outcome, &why);
         forget_count += done && forget[forget_count] != 0;
     }
-    if (done)
+    if (done) {
         store_forget(intake->store, forget, forget_count);
-    /* Drafts go last: one of the batch may have replaced another of it. */
+        catalog_has_left(intake->catalog, forget, forget_count);
+    }
     for (size_t i = 0; i < count; i++)
-        leave_queue(intake, &intake->queue[i]);
+        leave_queue(&intake->queue[i]);
     if (!done)
         log_line(LOG_DEBUG, "intake: %s", why.detail);
     free(forget);
@@ -516,7 +496,7 @@ void intake_close(struct intake *intake)
         return;
     store_draft_close(intake->draft);
     for (size_t i = 0; i < intake->queue_size; i++)
-        leave_queue(intake, &intake->queue[i]);
+        leave_queue(&intake->queue[i]);
     free(intake->queue);
     free(intake->gathered);
     arena_release(&intake->scratch);

@@ -15,8 +15,9 @@
 struct recovery {
     struct store *store;
     struct catalog *catalog;
-    uint64_t *unknown; /* drafts without a row */
+    uint64_t *unknown; /* drafts without a row, then what was leaving */
     size_t count, room;
+    size_t leaving;
     uint64_t finished;
     bool failed;
     struct error *err;
@@ -53,21 +54,33 @@ static bool put_right(void *context, uint64_t generation)
     return true;
 }
 
-/* The files go, for good, before the drafts: the other way round a crash in between would leave a file that
- * nobody knows. */
+static bool note_leaving(void *context, uint64_t generation)
+{
+    struct recovery *recovery = context;
+
+    recovery->failed = !note_unknown(recovery, generation);
+    recovery->leaving += !recovery->failed;
+    return !recovery->failed;
+}
+
+/* The files go, for good, before the drafts and notes: the other way round a crash in between would leave a
+ * file that nobody knows. */
 bool recover(struct store *store, struct catalog *catalog, uint64_t *ret_removed, struct error *err)
 {
     struct recovery recovery = { .store = store, .catalog = catalog, .err = err };
 
-    const bool done = store_each_draft(store, put_right, &recovery, err) && !recovery.failed;
+    bool done = store_each_draft(store, put_right, &recovery, err) && !recovery.failed &&
+                catalog_each_leaving(catalog, note_leaving, &recovery, err) && !recovery.failed;
     if (done) {
+        const size_t unfinished = recovery.count - recovery.leaving;
         store_forget(store, recovery.unknown, recovery.count);
-        for (size_t i = 0; i < recovery.count; i++)
+        for (size_t i = 0; i < unfinished; i++)
             store_remove_draft(store, recovery.unknown[i]);
-        if (recovery.count || recovery.finished)
+        if (unfinished || recovery.finished)
             log_line(LOG_INFO, "recovery: %zu unfinished instances removed, %" PRIu64 " were whole",
-                     recovery.count, recovery.finished);
-        *ret_removed = recovery.count;
+                     unfinished, recovery.finished);
+        *ret_removed = unfinished;
+        done = recovery.leaving == 0 || catalog_none_is_leaving(catalog, err);
     }
     free(recovery.unknown);
     return done || error_while(err, "recovery");

@@ -6,6 +6,8 @@
  *   write drafts ─► fsync them ─► link into place, fsync folders ─► commit rows ─► unlink drafts
  *         crash: draft, no row    │    crash: draft and file, no row   │   crash: draft, file and row
  *         → remove the draft      │    → remove both                   │   → remove the draft, keep the file
+ *
+ * Rows that were replaced or deleted left a note in the catalog (catalog_leaving.h): their files go.
  */
 #ifndef GANTRY_STORAGE_RECOVER_H
 #define GANTRY_STORAGE_RECOVER_H

@@ -58,7 +58,7 @@ static inline void store_reader_drop(struct store_reader **reader)
 /* The path of a stored file, into a buffer of at least PATH_MAX bytes. */
 void store_path(const struct store *store, uint64_t generation, char *into, size_t size);
 /* Removes files for good: once it returns they do not come back after a power cut either, so that what told
- * recovery of them (drafts, marks) may go. Readers that hold one open keep it. Absent is fine. May wait. */
+ * recovery of them (drafts, notes) may go. Readers that hold one open keep it. Absent is fine. May wait. */
 void store_forget(struct store *store, const uint64_t *generations, size_t count);
 /* Who keeps things made of stored files is told which are gone; NULL: nobody any more. One at a time; not
  * while files are forgotten. */
@@ -107,10 +107,5 @@ bool store_has_draft(struct store *store, uint64_t generation);
 MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation),
                                void *context, struct error *err);
 void store_remove_draft(struct store *store, uint64_t generation);
-/* For a stored file whose row may be about to go: gives it a draft again, so that after a crash recovery
- * looks whether the row is still there. Durable with store_sync_marks or the next store_place. Taken away by
- * store_remove_draft. The file's absence is fine. May wait. */
-MUST_USE bool store_mark(struct store *store, uint64_t generation, struct error *err);
-MUST_USE bool store_sync_marks(struct store *store, struct error *err);
 
 #endif

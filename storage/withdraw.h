@@ -4,8 +4,8 @@
  * The one door through which instances leave: rows first, then files, and a crash in between leaves no file
  * that nobody knows:
  *
- *   mark files ─► delete rows ─► unlink files ─► unmark
- *      crash: file stays     │   crash: recovery finds a mark without a row, the file goes
+ *   delete rows, note their files ─► unlink files ─► forget the notes
+ *         crash: nothing went    │   crash: recovery finds the notes, the files go
  */
 #ifndef GANTRY_STORAGE_WITHDRAW_H
 #define GANTRY_STORAGE_WITHDRAW_H

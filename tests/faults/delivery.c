@@ -98,15 +98,19 @@ static bool deliver(struct house *house, const enum sample *list, size_t count, 
     return done;
 }
 
-bool deliver_first(struct house *house, struct error *err)
+bool deliver_one(struct house *house, enum sample sample, struct error *err)
 {
-    static const enum sample first = SAMPLE_A;
     struct error outcome;
 
-    if (!deliver(house, &first, 1, &outcome, err))
+    if (!deliver(house, &sample, 1, &outcome, err))
         return false;
     *err = outcome;
     return outcome.fault == FAULT_NONE;
+}
+
+bool deliver_first(struct house *house, struct error *err)
+{
+    return deliver_one(house, SAMPLE_A, err);
 }
 
 bool deliver_rest(struct house *house, struct error outcomes[DELIVERED], struct error *err)

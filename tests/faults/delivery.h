@@ -30,6 +30,8 @@ void house_close(struct house *house); /* half-open ones too */
 
 /* The part before anything is interrupted. */
 MUST_USE bool deliver_first(struct house *house, struct error *err);
+/* One sample, in a delivery of its own that replaces. */
+MUST_USE bool deliver_one(struct house *house, enum sample sample, struct error *err);
 /* Returns false when the delivery ended early; outcomes[i] is that of delivered[i], INTERNAL when it never
  * came so far. */
 bool deliver_rest(struct house *house, struct error outcomes[DELIVERED], struct error *err);

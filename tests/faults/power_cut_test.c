@@ -58,7 +58,8 @@ static void expect_what_was_told(struct house *house, unsigned told, const char 
         EXPECT(!house_has(house, SAMPLE_C, &err), "%s: C came back", context);
 }
 
-static void one_cut(size_t moment, enum survivors survivors, uint32_t seed)
+static void one_cut(size_t moment, enum survivors survivors, uint32_t seed,
+                    void (*expect)(struct house *house, unsigned told, const char *context))
 {
     struct temp_folder folder = temp_folder_new();
     struct house house;
@@ -71,12 +72,15 @@ static void one_cut(size_t moment, enum survivors survivors, uint32_t seed)
              (int)survivors, seed);
     if (EXPECT(house_open(&house, folder.path, &err) && recover(house.store, house.catalog, &removed, &err),
                "%s: %s", context, err.detail))
-        expect_what_was_told(&house, told, context);
+        expect(&house, told, context);
     house_close(&house);
     temp_folder_remove(&folder);
 }
 
-TEST(whenever_power_is_cut_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+/* Lives once, then cuts power at every moment of that life. */
+static void cut_everywhere(bool (*life)(const char *folder, struct error *err),
+                           void (*expect)(struct house *house, unsigned told, const char *context),
+                           size_t moments_least)
 {
     struct error err = { 0 };
 
@@ -87,17 +91,69 @@ TEST(whenever_power_is_cut_nothing_acknowledged_is_lost_and_nothing_is_half_ther
         setenv("TMPDIR", "/dev/shm", 1);
     struct temp_folder folder = temp_folder_new();
     recorded_disk_begin(folder.path);
-    const bool lived = live(folder.path, &err);
+    const bool lived = life(folder.path, &err);
     const size_t moments = recorded_disk_end();
     EXPECT(lived, "%s", err.detail);
-    EXPECT(moments > 80, "%zu moments", moments);
+    EXPECT(moments > moments_least, "%zu moments", moments);
     for (size_t moment = 0; moment < moments && expect_failures < 5; moment++) {
         for (enum survivors survivors = SURVIVES_NOTHING; survivors < SURVIVES_SOME; survivors++)
-            one_cut(moment, survivors, 0);
+            one_cut(moment, survivors, 0, expect);
         for (uint32_t seed = 1; seed <= RANDOM_DISKS; seed++)
-            one_cut(moment, SURVIVES_SOME, seed + (uint32_t)moment * RANDOM_DISKS);
+            one_cut(moment, SURVIVES_SOME, seed + (uint32_t)moment * RANDOM_DISKS, expect);
     }
     printf("  %zu moments, %d disks each\n", moments, SURVIVES_SOME + RANDOM_DISKS);
     recorded_disk_free();
     temp_folder_remove(&folder);
+}
+
+TEST(whenever_power_is_cut_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+{
+    cut_everywhere(live, expect_what_was_told, 80);
+}
+
+/* ── two that replace one instance at the same time ── */
+
+static struct house *raced;
+static bool raced_to_the_end;
+
+static void replace_meanwhile(void)
+{
+    struct error err = { 0 };
+
+    raced_to_the_end = deliver_one(raced, SAMPLE_NEWER_A, &err);
+}
+
+/* While A comes again, a newer A is stored from its first byte to its last: what A replaces is not what was
+ * there when it began. */
+static bool live_at_once(const char *folder, struct error *err)
+{
+    struct house house;
+
+    if (!house_open(&house, folder, err) || !deliver_first(&house, err))
+        return false;
+    recorded_disk_told(TOLD_FIRST);
+    raced = &house;
+    raced_to_the_end = false;
+    recorded_disk_at_next_object(replace_meanwhile);
+    if (!deliver_one(&house, SAMPLE_A, err))
+        return false;
+    if (!raced_to_the_end)
+        return error_set(err, FAULT_INTERNAL, "nothing came between");
+    house_close(&house);
+    return true;
+}
+
+static void expect_one_a(struct house *house, unsigned told, const char *context)
+{
+    struct error err = { 0 };
+
+    EXPECT(house_is_sound(house, &err), "%s: %s", context, err.detail);
+    if (told & TOLD_FIRST)
+        EXPECT(house_has(house, SAMPLE_NEWER_A, &err) || house_has(house, SAMPLE_A, &err), "%s: no A",
+               context);
+}
+
+TEST(whenever_power_is_cut_two_replacements_at_once_leave_no_file_without_a_row)
+{
+    cut_everywhere(live_at_once, expect_one_a, 40);
 }

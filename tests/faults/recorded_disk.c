@@ -42,6 +42,7 @@ static struct {
     struct node nodes[NODES_MOST];
     unsigned node_count;
     dev_t device;
+    void (*then)(void); /* at the next object */
 } disk;
 
 static unsigned node_of(ino_t inode)
@@ -160,6 +161,16 @@ static void note(const struct observed_call *call)
     } else if (fstat(call->fd, &about) == 0) {
         note_content(call, &about);
     }
+    if (disk.then && call->what == OBSERVED_LINKED && strstr(call->path, ".dcm")) {
+        void (*then)(void) = disk.then;
+        disk.then = NULL;
+        then();
+    }
+}
+
+void recorded_disk_at_next_object(void (*then)(void))
+{
+    disk.then = then;
 }
 
 void recorded_disk_begin(const char *root)

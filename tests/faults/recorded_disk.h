@@ -16,6 +16,9 @@
 void recorded_disk_begin(const char *root);
 /* Notes at this moment that something was told to somebody: bits that are or'ed together. */
 void recorded_disk_told(unsigned what);
+/* Runs `then` once, within the call that next links a file into a folder of objects, before anything else
+ * happens: what another thread would do at that moment. */
+void recorded_disk_at_next_object(void (*then)(void));
 /* Ends recording; returns how many moments there are: before the first change, and after each. */
 size_t recorded_disk_end(void);
 void recorded_disk_free(void);
