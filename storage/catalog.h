@@ -66,7 +66,8 @@ void catalog_has_left(struct catalog *catalog, const uint64_t *generations, size
 MUST_USE bool catalog_is_leaving(struct catalog *catalog, uint64_t generation, bool *ret, struct error *err);
 MUST_USE bool catalog_each_leaving(struct catalog *catalog, bool (*each)(void *context, uint64_t generation),
                                    void *context, struct error *err);
-/* All that were noted have gone: for recovery, before anybody else writes. */
+/* All that were noted have gone: for recovery, before anybody else writes. A catalog that is only looked at
+ * keeps its notes. */
 MUST_USE bool catalog_none_is_leaving(struct catalog *catalog, struct error *err);
 
 /* Generations up to this one were in use: they do not come again. May wait. */

@@ -78,13 +78,24 @@ void catalog_has_left(struct catalog *catalog, const uint64_t *generations, size
 
 /* ── asked for ── */
 
+/* A catalog that was made before there were notes, and is only looked at, has no table for them. */
+static bool has_table(struct connection *connection)
+{
+    return sqlite3_table_column_metadata(connection->db, NULL, "leaving", "id", NULL, NULL, NULL, NULL,
+                                         NULL) == SQLITE_OK;
+}
+
 bool catalog_is_leaving(struct catalog *catalog, uint64_t generation, bool *ret, struct error *err)
 {
     SCOPED(reader) struct reader reader = { 0 };
     SCOPED(statement) sqlite3_stmt *find = NULL;
 
-    if (!reader_take(catalog, &reader, err) ||
-        !connection_prepare(reader.connection, "SELECT 1 FROM leaving WHERE id = ?", &find, err))
+    *ret = false;
+    if (!reader_take(catalog, &reader, err))
+        return false;
+    if (!has_table(reader.connection))
+        return true;
+    if (!connection_prepare(reader.connection, "SELECT 1 FROM leaving WHERE id = ?", &find, err))
         return false;
     statement_bind_number(find, 1, generation);
     return statement_step(reader.connection, find, ret, err);
@@ -97,8 +108,11 @@ bool catalog_each_leaving(struct catalog *catalog, bool (*each)(void *context, u
     SCOPED(statement) sqlite3_stmt *list = NULL;
     bool row = true;
 
-    if (!reader_take(catalog, &reader, err) ||
-        !connection_prepare(reader.connection, "SELECT id FROM leaving", &list, err))
+    if (!reader_take(catalog, &reader, err))
+        return false;
+    if (!has_table(reader.connection))
+        return true;
+    if (!connection_prepare(reader.connection, "SELECT id FROM leaving", &list, err))
         return false;
     while (statement_step(reader.connection, list, &row, err))
         if (!row || !each(context, statement_number(list, 0)))
@@ -116,5 +130,5 @@ bool catalog_none_is_leaving(struct catalog *catalog, struct error *err)
 {
     struct commit_request request = { .run = run_clear };
 
-    return catalog_commit(catalog, &request, err);
+    return !catalog->writer || catalog_commit(catalog, &request, err);
 }

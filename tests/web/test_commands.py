@@ -1,9 +1,11 @@
 """The offline commands: check, reindex, import; and that a data folder belongs to one process at a time."""
+import contextlib
 import os
 import re
 import resource
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -188,6 +190,25 @@ class Check(Folder):
         self.assertIn("in use by gantry serve, process", err)
         status, out, err = self.check()
         self.assertEqual(status, SOUND, out + err)
+
+    def test_a_file_on_its_way_out_is_no_finding_and_goes_before_the_catalog_is_made_again(self):
+        self.lay([make_dicom(), make_dicom()])
+        self.assertEqual(self.import_()[0], SOUND)
+        kept = objects(self.data)
+        leaving = kept[-1].with_name(f"{int(kept[-1].stem, 16) + 1:016x}.dcm")
+        for has_table in (True, False):  # a catalog of an earlier build has none
+            with self.subTest(has_table):
+                shutil.copy(kept[-1], leaving)
+                with contextlib.closing(sqlite3.connect(self.data / "catalog.sqlite")) as catalog:
+                    catalog.execute("INSERT INTO leaving (id) VALUES (?)" if has_table else "DROP TABLE leaving",
+                                    [int(leaving.stem, 16)] if has_table else [])
+                    catalog.commit()
+                status, out, err = self.check()
+                self.assertEqual(status, SOUND if has_table else FOUND, out + err)
+                status, out, err = run("reindex", "--data", self.data)
+                self.assertEqual((status, objects(self.data)), (SOUND if has_table else FOUND, kept), out + err)
+                self.assertEqual(len(list(self.data.glob("aside/*"))), 0 if has_table else 1)
+                self.assertEqual(self.check()[0], SOUND)
 
     def test_a_stopped_check_goes_on_where_it_was(self):
         self.lay(many(300))
