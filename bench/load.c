@@ -32,7 +32,7 @@
 #include "base/file.h"
 #include "base/number.h"
 
-enum { MOST_CONNECTIONS = 1024, LATENCIES = 1 << 20 };
+enum { MOST_CONNECTIONS = 1024, LATENCIES = 1 << 20, RECORD_BYTES = 16384 };
 
 struct stamp {
     size_t offset;
@@ -69,8 +69,11 @@ struct link {
     int fd;
     gnutls_session_t session;
     gnutls_datum_t ticket;
+    bool more; /* what is sent now is followed by more of the same request */
     char buffer[1 << 16];
     size_t from, to;
+    char gathered[RECORD_BYTES]; /* of a request, not sent yet */
+    size_t gathered_size;
 };
 
 static void fail(const char *what)
@@ -123,13 +126,24 @@ static void read_body(const char *file)
     }
 }
 
+/* The kernel makes few and full segments of records that others follow. */
+static ssize_t push(gnutls_transport_ptr_t of, const giovec_t *pieces, int count)
+{
+    const struct link *link = of;
+    const struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)pieces,
+                                    .msg_iovlen = (size_t)count };
+
+    return sendmsg(link->fd, &message, MSG_NOSIGNAL | (link->more ? MSG_MORE : 0));
+}
+
 static bool link_open(struct link *link)
 {
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(load.port) };
     const int on = 1;
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    link->from = link->to = 0;
+    link->from = link->to = link->gathered_size = 0;
+    link->more = false;
     link->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (link->fd < 0 || connect(link->fd, (struct sockaddr *)&address, sizeof address) != 0)
         return false;
@@ -138,7 +152,8 @@ static bool link_open(struct link *link)
     gnutls_priority_set_direct(link->session, load.priority, NULL);
     gnutls_credentials_set(link->session, GNUTLS_CRD_CERTIFICATE, load.credentials);
     gnutls_server_name_set(link->session, GNUTLS_NAME_DNS, "localhost", 9);
-    gnutls_transport_set_int(link->session, link->fd);
+    gnutls_transport_set_ptr2(link->session, (gnutls_transport_ptr_t)(intptr_t)link->fd, link);
+    gnutls_transport_set_vec_push_function(link->session, push);
     gnutls_handshake_set_timeout(link->session, 30000);
     if (load.handshake == RESUME && link->ticket.data)
         gnutls_session_set_data(link->session, link->ticket.data, link->ticket.size);
@@ -162,18 +177,51 @@ static void link_close(struct link *link)
     link->session = NULL;
 }
 
-static bool send_all(struct link *link, const char *data, size_t size)
+static bool send_record(struct link *link, const char *data, size_t size, bool more)
+{
+    ssize_t sent;
+
+    link->more = more;
+    do
+        sent = gnutls_record_send(link->session, data, size);
+    while (sent == GNUTLS_E_AGAIN || sent == GNUTLS_E_INTERRUPTED);
+    return sent == (ssize_t)size;
+}
+
+/* Requests leave in full records, straight from the body but for the records that have something of their
+ * own. */
+static bool send_some(struct link *link, const char *data, size_t size)
 {
     while (size > 0) {
-        const ssize_t sent = gnutls_record_send(link->session, data, size > 16384 ? 16384 : size);
-        if (sent == GNUTLS_E_AGAIN || sent == GNUTLS_E_INTERRUPTED)
-            continue;
-        if (sent <= 0)
-            return false;
-        data += sent;
-        size -= (size_t)sent;
+        size_t piece = RECORD_BYTES - link->gathered_size;
+
+        if (link->gathered_size == 0 && size > RECORD_BYTES) {
+            if (!send_record(link, data, RECORD_BYTES, true))
+                return false;
+        } else {
+            if (piece == 0) {
+                if (!send_record(link, link->gathered, RECORD_BYTES, true))
+                    return false;
+                link->gathered_size = 0;
+                continue;
+            }
+            piece = size < piece ? size : piece;
+            memcpy(link->gathered + link->gathered_size, data, piece);
+            link->gathered_size += piece;
+        }
+        data += piece;
+        size -= piece;
     }
     return true;
+}
+
+/* The request ends here. */
+static bool send_rest(struct link *link)
+{
+    const size_t size = link->gathered_size;
+
+    link->gathered_size = 0;
+    return send_record(link, link->gathered, size, false);
 }
 
 static bool refill(struct link *link)
@@ -280,30 +328,30 @@ static bool send_request(struct link *link, uint64_t number)
     const int size =
         snprintf(head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n",
                  load.body ? "POST" : "GET", load.paths[number % load.path_count], load.headers, length);
-    if (!send_all(link, head, (size_t)size))
+    if (!send_some(link, head, (size_t)size))
         return false;
     size_t at = 0;
     for (size_t n = 0; load.body && n <= load.stamp_count; n++) {
         const size_t end = n < load.stamp_count ? load.stamps[n].offset : load.body_size;
         char frame[32];
-        if (load.chunked && !send_all(link, frame,
-                                      (size_t)snprintf(frame, sizeof frame, "%zx\r\n",
-                                                       end - at + (n < load.stamp_count ? 12 : 0))))
+        if (load.chunked && !send_some(link, frame,
+                                       (size_t)snprintf(frame, sizeof frame, "%zx\r\n",
+                                                        end - at + (n < load.stamp_count ? 12 : 0))))
             return false;
-        if (!send_all(link, load.body + at, end - at))
+        if (!send_some(link, load.body + at, end - at))
             return false;
         if (n < load.stamp_count) {
             char text[24];
             snprintf(text, sizeof text, "%" PRIu64,
                      load.stamps[n].base + (load.stamp_base + number) / load.stamps[n].divisor);
-            if (!send_all(link, text, 12))
+            if (!send_some(link, text, 12))
                 return false;
         }
         at = end + 12;
-        if (load.chunked && !send_all(link, "\r\n", 2))
+        if (load.chunked && !send_some(link, "\r\n", 2))
             return false;
     }
-    return !load.chunked || send_all(link, "0\r\n\r\n", 5);
+    return (!load.chunked || send_some(link, "0\r\n\r\n", 5)) && send_rest(link);
 }
 
 static void *sender(void *unused)
