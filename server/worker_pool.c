@@ -5,6 +5,10 @@
  * only while fewer than three quarters of all workers are at them: however many uploads there are, someone is
  * left who answers viewers. A job that an address may not have run yet stays where it is, and others go past
  * it.
+ *
+ * Who has nothing to do lies on a stack, each with a condition of its own: the one who fell asleep last is
+ * woken, its memory still warm, and only once the lock is free, or it would wake to wait for that. Nobody is
+ * woken for work that only those who are awake may do: they look when they have done theirs.
  */
 #include "server/worker_pool.h"
 
@@ -23,17 +27,25 @@ enum { STACK_BYTES = 4 * 1024 * 1024 };
 enum { STACK_BYTES = 1024 * 1024 };
 #endif
 
+struct worker {
+    struct worker_pool *pool;
+    pthread_t thread;
+    pthread_cond_t wake;
+    struct worker *next_idle; /* lock, and below */
+    bool idle;                /* on the stack */
+};
+
 struct worker_pool {
     pthread_mutex_t lock;
-    pthread_cond_t work;
     struct fair_queue queues[SEAT_QUEUES]; /* lock, and all below; by urgency */
     struct address nobody;                 /* for jobs without a seat; they are not counted */
     struct seat no_seat;
     unsigned queued, longest_queue;
-    unsigned idle, at_bulk, most_at_bulk, most_of_one;
+    struct worker *idle;
+    unsigned at_bulk, most_at_bulk, most_of_one;
     bool stopping;
     unsigned started;
-    pthread_t threads[];
+    struct worker workers[];
 };
 
 /* One address leaves some workers to the others, however much it asks for. */
@@ -77,9 +89,34 @@ static struct job *next_job(struct worker_pool *pool, bool *ret_bulk)
     return job;
 }
 
+/* Until woken, or for a second at most; lock held, but not meanwhile. */
+static void sleep_until_woken(struct worker *worker)
+{
+    struct worker_pool *pool = worker->pool;
+
+    worker->idle = true;
+    worker->next_idle = pool->idle;
+    pool->idle = worker;
+    condition_wait(&worker->wake, &pool->lock);
+    if (!worker->idle)
+        return;
+    struct worker **at = &pool->idle;
+    while (*at != worker)
+        at = &(*at)->next_idle;
+    *at = worker->next_idle;
+    worker->idle = false;
+}
+
+static void wake_all(struct worker_pool *pool)
+{
+    for (unsigned i = 0; i < pool->started; i++)
+        pthread_cond_signal(&pool->workers[i].wake);
+}
+
 static void *work(void *of)
 {
-    struct worker_pool *pool = of;
+    struct worker *worker = of;
+    struct worker_pool *pool = worker->pool;
 
     pthread_mutex_lock(&pool->lock);
     for (;;) {
@@ -89,9 +126,7 @@ static void *work(void *of)
             /* Work may be left of which too many are at it already: they will take it as they finish. */
             if (pool->stopping && !pool->queued)
                 break;
-            pool->idle++;
-            condition_wait(&pool->work, &pool->lock);
-            pool->idle--;
+            sleep_until_woken(worker);
             continue;
         }
         struct seat *seat = job->seat;
@@ -110,7 +145,7 @@ static void *work(void *of)
             seat_unref(seat); /* held since it was queued */
         }
         if (pool->stopping && !pool->queued)
-            pthread_cond_broadcast(&pool->work);
+            wake_all(pool);
     }
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -119,11 +154,10 @@ static void *work(void *of)
 bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret, struct error *err)
 {
     assert(workers > 0);
-    struct worker_pool *pool = calloc(1, sizeof *pool + workers * sizeof pool->threads[0]);
+    struct worker_pool *pool = calloc(1, sizeof *pool + workers * sizeof pool->workers[0]);
     if (!pool)
         return error_set(err, FAULT_BUSY, "no memory for %u workers", workers);
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_cond_init(&pool->work, NULL);
     pool->no_seat.address = &pool->nobody;
     pool->longest_queue = longest_queue;
     /* The last quarter, at least one; a single worker has to do everything. */
@@ -138,8 +172,12 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     for (; pool->started < workers; pool->started++) {
-        const int failed = pthread_create(&pool->threads[pool->started], &attributes, work, pool);
+        struct worker *worker = &pool->workers[pool->started];
+        worker->pool = pool;
+        pthread_cond_init(&worker->wake, NULL);
+        const int failed = pthread_create(&worker->thread, &attributes, work, worker);
         if (failed) {
+            pthread_cond_destroy(&worker->wake);
             pthread_attr_destroy(&attributes);
             error_errno(err, failed, "starting worker %u of %u", pool->started + 1, workers);
             worker_pool_stop(pool);
@@ -151,6 +189,7 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
     return true;
 }
 
+/* Lock held. */
 static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *job)
 {
     struct seat *seat = job->seat ? job->seat : &pool->no_seat;
@@ -161,8 +200,22 @@ static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *
     }
     fair_queue_push(&pool->queues[urgency], &seat->address->groups[urgency], &seat->places[urgency], job);
     pool->queued++;
-    if (pool->idle)
-        pthread_cond_signal(&pool->work);
+}
+
+/* Ends the caller's hold of the lock, with one of the sleepers awake who may do work of that urgency. */
+static void unlock_and_wake(struct worker_pool *pool, enum urgency urgency)
+{
+    struct worker *worker = pool->idle;
+
+    if (urgency != URGENCY_INTERACTIVE && pool->at_bulk >= pool->most_at_bulk)
+        worker = NULL;
+    if (worker) {
+        pool->idle = worker->next_idle;
+        worker->idle = false;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (worker)
+        pthread_cond_signal(&worker->wake);
 }
 
 /* Lock held. */
@@ -185,9 +238,12 @@ bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct j
 {
     pthread_mutex_lock(&pool->lock);
     const bool taken = has_room(pool, err) && has_share(pool, job, err);
-    if (taken)
+    if (taken) {
         enqueue(pool, urgency, job);
-    pthread_mutex_unlock(&pool->lock);
+        unlock_and_wake(pool, urgency);
+    } else {
+        pthread_mutex_unlock(&pool->lock);
+    }
     return taken;
 }
 
@@ -203,6 +259,13 @@ void worker_pool_continue(struct worker_pool *pool, enum urgency urgency, struct
 {
     pthread_mutex_lock(&pool->lock);
     enqueue(pool, urgency, job);
+    unlock_and_wake(pool, urgency);
+}
+
+void worker_pool_again(struct worker_pool *pool, enum urgency urgency, struct job *job)
+{
+    pthread_mutex_lock(&pool->lock);
+    enqueue(pool, urgency, job);
     pthread_mutex_unlock(&pool->lock);
 }
 
@@ -212,11 +275,12 @@ void worker_pool_stop(struct worker_pool *pool)
         return;
     pthread_mutex_lock(&pool->lock);
     pool->stopping = true;
-    pthread_cond_broadcast(&pool->work);
+    wake_all(pool);
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->started; i++)
-        pthread_join(pool->threads[i], NULL);
-    pthread_cond_destroy(&pool->work);
+        pthread_join(pool->workers[i].thread, NULL);
+    for (unsigned i = 0; i < pool->started; i++)
+        pthread_cond_destroy(&pool->workers[i].wake);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }

@@ -35,6 +35,9 @@ MUST_USE bool worker_pool_has_room(struct worker_pool *pool, struct error *err);
 /* The next piece of work that was admitted before: not refused, so that what has begun can end. There is one
  * job in each exchange, so these are bounded by the connections. Any thread. */
 void worker_pool_continue(struct worker_pool *pool, enum urgency urgency, struct job *job);
+/* The same from the job's own `run`, which returns at once behind it: its worker takes what is next, so
+ * nobody is woken. */
+void worker_pool_again(struct worker_pool *pool, enum urgency urgency, struct job *job);
 /* Finishes what is queued, ends the threads, frees. NULL is fine. */
 void worker_pool_stop(struct worker_pool *pool);
 

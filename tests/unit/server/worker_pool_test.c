@@ -5,7 +5,9 @@
  */
 #include "tests/support/expect.h"
 
+#include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -219,15 +221,16 @@ TEST(HTP_15_a_full_queue_refuses_at_once_but_not_what_was_admitted)
 struct relay {
     struct job job;
     struct worker_pool *pool;
-    unsigned left;
+    atomic_uint left;
+    bool again;
 };
 
 static void run_relay(struct job *job)
 {
     struct relay *relay = (struct relay *)job;
 
-    if (relay->left--)
-        worker_pool_continue(relay->pool, URGENCY_BULK, &relay->job);
+    if (atomic_fetch_sub(&relay->left, 1))
+        (relay->again ? worker_pool_again : worker_pool_continue)(relay->pool, URGENCY_BULK, &relay->job);
 }
 
 TEST(a_job_may_put_itself_in_the_queue_again_even_while_the_pool_stops)
@@ -239,12 +242,35 @@ TEST(a_job_may_put_itself_in_the_queue_again_even_while_the_pool_stops)
     if (!EXPECT(worker_pool_start(2, 8, &pool, &err), "%s", err.detail))
         return;
     for (size_t i = 0; i < COUNT_OF(relay); i++) {
-        relay[i] = (struct relay){ .job.run = run_relay, .pool = pool, .left = 1000 };
+        relay[i] = (struct relay){ .job.run = run_relay, .pool = pool, .left = 1000, .again = i > 0 };
         EXPECT(worker_pool_submit(pool, URGENCY_BULK, &relay[i].job, &err), "%s", err.detail);
     }
     worker_pool_stop(pool);
     for (size_t i = 0; i < COUNT_OF(relay); i++)
-        EXPECT(relay[i].left == UINT32_MAX, "%u left", relay[i].left);
+        EXPECT(relay[i].left == UINT_MAX, "%u left", relay[i].left);
+}
+
+/* More workers than jobs, and jobs that follow themselves without waking anybody: none is left lying. */
+TEST(jobs_that_go_on_by_themselves_come_to_their_end)
+{
+    enum { JOBS = 6, ROUNDS = 200 };
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(8, 64, &pool, &err), "%s", err.detail))
+        return;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct relay relay[JOBS];
+        for (size_t i = 0; i < JOBS; i++) {
+            relay[i] = (struct relay){ .job.run = run_relay, .pool = pool, .left = 50, .again = true };
+            worker_pool_continue(pool, URGENCY_BULK, &relay[i].job);
+        }
+        for (size_t i = 0; i < JOBS; i++)
+            while (atomic_load(&relay[i].left) != UINT_MAX)
+                sched_yield();
+    }
+    worker_pool_stop(pool);
+    EXPECT(true, "came back");
 }
 
 TEST(stopping_nothing_is_fine)
