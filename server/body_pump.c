@@ -150,7 +150,7 @@ static void push_job(struct job *job)
 
     wake_if(pump, waiting);
     if (more) {
-        worker_pool_continue(pump->pool, URGENCY_BULK, &pump->job);
+        worker_pool_again(pump->pool, URGENCY_BULK, &pump->job);
         return;
     }
     if (ended)
@@ -163,6 +163,50 @@ static enum pumped drop(struct body_pump *pump, size_t size)
 {
     pump->dropped += size;
     return pump->dropped > DROPPED_CEILING ? PUMP_FAILED : PUMP_BYTES;
+}
+
+static bool may_fill(const struct pump_buffer *buffer)
+{
+    return buffer->state == BUFFER_EMPTY || buffer->state == BUFFER_FILLING;
+}
+
+/* Lock held. Full is when another offer might not fit. */
+static void add_filled(struct body_pump *pump, struct pump_buffer *buffer, size_t size)
+{
+    buffer->state = BUFFER_FILLING;
+    buffer->size += size;
+    pump->received += size;
+    if (buffer->capacity - buffer->size >= PUMP_PIECE_BYTES)
+        return;
+    buffer->state = BUFFER_READY;
+    pump->filling ^= 1;
+    if (!pump->running)
+        start_job(pump, URGENCY_BULK, push_job);
+}
+
+uint8_t *body_pump_room(struct body_pump *pump, size_t *ret_size)
+{
+    struct pump_buffer *buffer = &pump->buffers[pump->filling];
+
+    pthread_mutex_lock(&pump->lock);
+    const uint64_t allowed = pump->ceiling - pump->received;
+    const bool may = !pump->failed && allowed >= PUMP_PIECE_BYTES && may_fill(buffer);
+    pthread_mutex_unlock(&pump->lock);
+    if (!may)
+        return NULL;
+    take_room(buffer); /* it is ours alone until it is READY */
+    const size_t room = buffer->capacity - buffer->size;
+    *ret_size = room < allowed ? room : (size_t)allowed;
+    return buffer->room + buffer->size;
+}
+
+void body_pump_filled(struct body_pump *pump, size_t size)
+{
+    if (size == 0)
+        return;
+    pthread_mutex_lock(&pump->lock);
+    add_filled(pump, &pump->buffers[pump->filling], size);
+    pthread_mutex_unlock(&pump->lock);
 }
 
 enum pumped body_pump_in(struct body_pump *pump, struct bytes offered)
@@ -181,22 +225,14 @@ enum pumped body_pump_in(struct body_pump *pump, struct bytes offered)
     struct pump_buffer *buffer = &pump->buffers[pump->filling];
     if (pump->failed) {
         outcome = drop(pump, offered.size);
-    } else if (buffer->state == BUFFER_EMPTY || buffer->state == BUFFER_FILLING) {
+    } else if (may_fill(buffer)) {
         buffer->state = BUFFER_FILLING;
         /* The buffer is ours alone until it is READY. */
         pthread_mutex_unlock(&pump->lock);
         take_room(buffer);
         memcpy(buffer->room + buffer->size, offered.data, offered.size);
-        buffer->size += offered.size;
-        pump->received += offered.size;
         pthread_mutex_lock(&pump->lock);
-        /* Full is when another offer might not fit. */
-        if (buffer->capacity - buffer->size < PUMP_PIECE_BYTES) {
-            buffer->state = BUFFER_READY;
-            pump->filling ^= 1;
-            if (!pump->running)
-                start_job(pump, URGENCY_BULK, push_job);
-        }
+        add_filled(pump, buffer, offered.size);
     } else {
         outcome = wait_for_worker(pump);
     }

@@ -4,7 +4,7 @@
  * Carries bodies between an I/O thread, which must not wait, and workers, which may: two blocks, one being
  * filled while the other is emptied.
  *
- *   in:   client ─► pump_in ─► [filling] ─► worker: sink->write([emptying])
+ *   in:   client ─► pump_in, pump_room ─► [filling] ─► worker: sink->write([emptying])
  *   out:  source->read(MUST_NOT_WAIT) ─► the transport's own buffer              while bytes are at hand
  *         worker: source->read(MAY_WAIT) ─► [filling] ─► pump_out ─► client      when they are not
  *
@@ -78,6 +78,12 @@ void body_pump_begin_in(struct body_pump *pump, struct worker_pool *pool, struct
 /* Takes all of `offered` (BYTES), at most PUMP_PIECE_BYTES, or nothing (LATER). After a failure the rest is
  * dropped (BYTES), up to a bound; then FAILED: the connection is to be closed. The transport's thread. */
 enum pumped body_pump_in(struct body_pump *pump, struct bytes offered);
+/* Room for bytes of the body where a worker will find them, at least PUMP_PIECE_BYTES and not over the
+ * ceiling: they need no body_pump_in. NULL: not now; what comes next is to be offered there. The transport's
+ * thread. */
+uint8_t *body_pump_room(struct body_pump *pump, size_t *ret_size);
+/* So many are there. */
+void body_pump_filled(struct body_pump *pump, size_t size);
 /* Has the sink refused the body? Then no more of it is needed. Any thread. */
 bool body_pump_in_failed(struct body_pump *pump);
 /* The body is not what it ought to be: what comes of it ends in `error`. The transport's thread, before

@@ -131,6 +131,7 @@ static bool judge_head(struct framing_machine *machine, const struct framing_lim
         return error_tell(err, FAULT_HEADERS_TOO_LARGE,
                           "The header fields of a request may have %u bytes (header_bytes).",
                           limits->header_bytes);
+    machine->speaks_1_1 = line.version.data[7] != '0';
     return read_fields(lines, limits, &fields, err) &&
            framing_check(line.version, &fields, ret_length, err) &&
            check_authority(line.target, &fields, err);
@@ -168,7 +169,7 @@ static struct piece end_head(struct framing_machine *machine, const struct frami
     }
     machine->heads++;
     machine->blank_lines = 0;
-    machine->left = length;
+    machine->length = machine->left = length;
     machine->state = length == BODY_SIZE_UNKNOWN ? FRAMING_CHUNK_SIZE
                      : length > 0                ? FRAMING_LENGTH
                                                  : FRAMING_HEAD;
@@ -208,6 +209,7 @@ static struct piece take_bytes(struct framing_machine *machine, size_t size, enu
     const size_t took = size < machine->left ? size : (size_t)machine->left;
 
     machine->left -= took;
+    machine->payload += took;
     if (machine->left == 0)
         machine->state = next;
     return (struct piece){ took, took };
@@ -248,7 +250,7 @@ static struct piece take_chunk_size(struct framing_machine *machine, uint8_t *da
         return refuse(machine, "The size of a chunk does not end in CRLF.");
     data[digits] = '\r';
     data[digits + 1] = '\n';
-    machine->left = length;
+    machine->length = machine->left = length;
     machine->trailer_bytes = 0;
     machine->state = length > 0 ? FRAMING_CHUNK_DATA : FRAMING_TRAILERS;
     return (struct piece){ known + 1, digits + 2 };
@@ -289,9 +291,11 @@ static struct piece take_trailer(struct framing_machine *machine, const uint8_t 
 size_t framing_machine_run(struct framing_machine *machine, const struct framing_limits *limits,
                            uint8_t *data, size_t size, size_t *ret_held)
 {
+    const bool bare = machine->payload_only;
     size_t in = 0, out = 0;
 
     while (in < size && machine->state != FRAMING_REFUSED) {
+        const enum framing_state of = machine->state;
         struct piece piece = not_whole;
         switch (machine->state) {
         case FRAMING_HEAD:
@@ -318,10 +322,14 @@ size_t framing_machine_run(struct framing_machine *machine, const struct framing
         if (piece.took == 0)
             break;
         machine->scanned = 0;
+        if (bare && of != FRAMING_LENGTH && of != FRAMING_CHUNK_DATA)
+            piece.kept = 0;
         if (out != in && piece.kept > 0)
             memmove(data + out, data + in, piece.kept);
         out += piece.kept;
         in += piece.took;
+        if (bare && machine->state == FRAMING_HEAD)
+            break;
     }
     if (out != in && in < size)
         memmove(data + out, data + in, size - in);

@@ -12,10 +12,13 @@
  *        │                                                              │
  *        └────► CHUNK_SIZE ──► CHUNK_DATA ──► CHUNK_END ──► CHUNK_SIZE  │
  *                    └ 0 ──► TRAILERS ──────────────────────────────────┘
+ *
+ * Of a body alone its bytes can go on, without the lines between (payload_only).
  */
 #ifndef GANTRY_SERVER_FRAMING_MACHINE_H
 #define GANTRY_SERVER_FRAMING_MACHINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,18 +45,23 @@ enum framing_state {
 struct framing_machine {
     enum framing_state state;
     enum framing_state refused_in;          /* of which state the bytes were that were refused */
-    uint64_t left;                          /* of the body or of the chunk */
+    bool payload_only;                      /* set by the caller while in a body; see below */
+    bool speaks_1_1;                        /* the last head */
+    uint64_t length, left;                  /* of the body or of the chunk */
     size_t scanned, line_begin, first_line; /* in the head that is not whole yet */
     unsigned blank_lines;                   /* ahead of a request line */
     size_t trailer_bytes;
-    uint64_t heads; /* that went on */
+    uint64_t heads;   /* that went on */
+    uint64_t payload; /* bytes of bodies that did */
     struct error error;
 };
 
 /* Looks at `size` bytes, behind those of the calls before; what was held comes again at the front. In place:
  * returns how many bytes at `data` go on; *ret_held bytes behind them are the beginning of a line or of a
  * head that is not whole yet and have to be kept. REFUSED: `error` says why, and the held bytes, which begin
- * with what was refused, are not for anybody. Never waits. */
+ * with what was refused, are not for anybody. Never waits.
+ * payload_only: of chunks only what is in them goes on, and the machine stops behind the body, in HEAD: the
+ * bytes held then are what follows it. */
 size_t framing_machine_run(struct framing_machine *machine, const struct framing_limits *limits,
                            uint8_t *data, size_t size, size_t *ret_held);
 

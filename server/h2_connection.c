@@ -54,6 +54,7 @@ struct h2_connection *h2_connection_new(struct h2_loop *loop, int fd, gnutls_ses
     connection->loop = loop;
     connection->fd = fd;
     connection->gnutls = gnutls;
+    record_pull_prepare(&connection->pull, gnutls, fd);
     connection->tls = tls;
     connection->seat = seat;
     /* An edge tells of what comes from now on; the ClientHello is there already. */

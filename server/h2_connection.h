@@ -14,6 +14,8 @@
 #include <nghttp2/nghttp2.h>
 
 #include "server/h2_stream.h"
+#include "server/pace.h"
+#include "server/record_pull.h"
 #include "server/tls_context.h"
 
 struct h2_loop;
@@ -34,6 +36,7 @@ struct h2_connection {
     int fd;
     enum h2_phase phase;
     gnutls_session_t gnutls;
+    struct record_pull pull;
     struct tls_session *tls;
     struct seat *seat;
     nghttp2_session *session;

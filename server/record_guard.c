@@ -12,18 +12,32 @@
  * The library asks for more without waiting for the socket only when it got all that it had room for and
  * gnutls_record_check_pending says so. Hence: what may go on is handed out at once as far as it fits, and
  * while GnuTLS has bytes at hand, reading goes on until the library's room is full.
+ *
+ * A body in the lane (`recoded`) goes straight into the sink unless the sink has no room, bytes of it are
+ * still on their way through the library, or the library has seen none of it for a while and would take the
+ * client for asleep. Then one record of it is made a chunk, by way of the stash.
  */
 #include "server/record_guard.h"
 
 #include <assert.h>
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "http/token.h"
 
-enum { READ_BYTES = 16384 }; /* a TLS record */
+enum {
+    READ_BYTES = 16384,           /* a TLS record */
+    LANE_LEAST_BYTES = 64 * 1024, /* that a body has to come still */
+    LANE_TURN_BYTES = 256 * 1024, /* then other connections have theirs */
+    SHOWN_EVERY_MS = 500,         /* the library counts silence in seconds */
+    FRAME_BYTES = 6,              /* before a chunk: hexadecimal digits, CRLF */
+    RECODING_BYTES = 64           /* that a line of ours and a frame add to a head */
+};
+static const char coding_line[] = "Transfer-Encoding: chunked\r\n", last_chunk[] = "0\r\n\r\n";
 
 struct record_guard {
     uint64_t magic; /* first, for guard_of */
@@ -32,6 +46,11 @@ struct record_guard {
     uint64_t refused_number; /* of the request, from 1; 0: none */
     uint8_t *stash;
     size_t capacity, given, ready, held; /* offsets: ready..held is held, given..ready may go on */
+    struct record_sink sink;             /* `of` NULL: none */
+    uint64_t sink_number;                /* of the request whose body it wants */
+    bool recoded;                        /* the body that is coming is chunked by us */
+    uint64_t in_sink, taken; /* bytes of all bodies that went there; that came out of the library */
+    uint64_t shown_ms;       /* when the library saw some last */
 };
 
 /* Other sessions of this process have pointers of their own kind. */
@@ -119,9 +138,10 @@ static size_t make_substitute(struct bytes head, uint8_t *into, size_t room)
 static size_t make_end(struct record_guard *guard, struct bytes rest, uint8_t *into, size_t room)
 {
     const struct framing_machine *machine = &guard->machine;
-    const char *end = machine->refused_in == FRAMING_CHUNK_SIZE  ? "0\r\n\r\n"
-                      : machine->refused_in == FRAMING_CHUNK_END ? "\r\n0\r\n\r\n"
-                                                                 : "\r\n"; /* of the trailer */
+    const char *end = guard->recoded                              ? last_chunk
+                      : machine->refused_in == FRAMING_CHUNK_SIZE ? last_chunk
+                      : machine->refused_in == FRAMING_CHUNK_END  ? "\r\n0\r\n\r\n"
+                                                                  : "\r\n"; /* of the trailer */
 
     if (machine->refused_in == FRAMING_HEAD) {
         guard->refused_number = machine->heads + 1;
@@ -180,6 +200,13 @@ static bool make_room(struct record_guard *guard, size_t size)
     return true;
 }
 
+static void drop_stash(struct record_guard *guard)
+{
+    free(guard->stash);
+    guard->stash = NULL;
+    guard->capacity = guard->given = guard->ready = guard->held = 0;
+}
+
 static size_t hand_out(struct record_guard *guard, uint8_t *into, size_t room)
 {
     const size_t ready = guard->ready - guard->given, size = ready < room ? ready : room;
@@ -187,11 +214,8 @@ static size_t hand_out(struct record_guard *guard, uint8_t *into, size_t room)
     if (size > 0)
         memcpy(into, guard->stash + guard->given, size);
     guard->given += size;
-    if (guard->given == guard->held) {
-        free(guard->stash);
-        guard->stash = NULL;
-        guard->capacity = guard->given = guard->ready = guard->held = 0;
-    }
+    if (guard->given == guard->held)
+        drop_stash(guard);
     return size;
 }
 
@@ -211,14 +235,153 @@ static bool end_stash(struct record_guard *guard, struct bytes rest)
     return true;
 }
 
+/* The machine has refused what lies in the stash from `ready` on. */
+static bool refuse_held(struct record_guard *guard)
+{
+    const size_t size = guard->held - guard->ready;
+    uint8_t *rest = malloc(size + 1); /* the stash may move */
+
+    if (!rest)
+        return false;
+    memcpy(rest, guard->stash + guard->ready, size);
+    const bool ended = end_stash(guard, bytes_of(rest, size));
+    free(rest);
+    return ended;
+}
+
+/* ── bodies in the lane ── */
+
+/* A large body has begun in what the machine let pass, and something is known of it that the library is not
+ * told. */
+static bool begins_lane(const struct record_guard *guard, uint64_t heads_before)
+{
+    const struct framing_machine *machine = &guard->machine;
+
+    return machine->state == FRAMING_LENGTH && machine->heads > heads_before && machine->speaks_1_1 &&
+           machine->left >= LANE_LEAST_BYTES;
+}
+
+/* `size` bytes of a body at bytes + FRAME_BYTES become a chunk; returns its size. */
+static size_t frame(struct record_guard *guard, uint8_t *bytes, size_t size)
+{
+    char digits[FRAME_BYTES + 1];
+
+    if (size == 0)
+        return 0;
+    assert(size <= 0xFFFF);
+    snprintf(digits, sizeof digits, "%04zx\r\n", size);
+    memcpy(bytes, digits, FRAME_BYTES);
+    memcpy(bytes + FRAME_BYTES + size, "\r\n", 2);
+    guard->shown_ms = clock_monotonic_ms();
+    return FRAME_BYTES + size + 2;
+}
+
+/* What passed ends with a head and the beginning of its body. RECODING_BYTES more have room there; returns
+ * the new size. */
+static size_t recode_head(struct record_guard *guard, uint8_t *bytes, size_t size)
+{
+    const size_t body = (size_t)(guard->machine.length - guard->machine.left);
+    const size_t line = sizeof coding_line - 1, at = size - body - 2;
+
+    guard->recoded = guard->machine.payload_only = true;
+    guard->shown_ms = clock_monotonic_ms();
+    memmove(bytes + at + line + 2 + FRAME_BYTES, bytes + at + 2, body);
+    memcpy(bytes + at, coding_line, line);
+    memcpy(bytes + at + line, "\r\n", 2);
+    return at + line + 2 + frame(guard, bytes + at + line + 2, body);
+}
+
+/* In the lane, the machine has been run: behind what lies in `stash` up to `size` comes the end of the body,
+ * if this is it, and `rest`, which the machine has not let pass; there is room for both. The stash becomes
+ * the guard's. */
+static bool settle(struct record_guard *guard, uint8_t *stash, size_t size, struct bytes rest)
+{
+    struct framing_machine *machine = &guard->machine;
+    const bool ended = machine->state == FRAMING_HEAD;
+    const uint64_t heads = machine->heads;
+    size_t passed = 0, held = rest.size;
+
+    if (ended) {
+        memcpy(stash + size, last_chunk, sizeof last_chunk - 1);
+        size += sizeof last_chunk - 1;
+        guard->recoded = machine->payload_only = false;
+    }
+    memcpy(stash + size, rest.data, rest.size);
+    if (ended && rest.size > 0)
+        passed = framing_machine_run(machine, guard->limits, stash + size, rest.size, &held);
+    if (begins_lane(guard, heads))
+        passed = recode_head(guard, stash + size, passed);
+    free(guard->stash);
+    guard->stash = stash;
+    guard->given = 0;
+    guard->ready = size + passed;
+    guard->held = guard->capacity = guard->ready + held;
+    return machine->state != FRAMING_REFUSED || refuse_held(guard);
+}
+
+/* `all` bytes of the stash, none of which may go on yet, of a body in the lane: as a chunk for the library.
+ */
+static bool make_chunk(struct record_guard *guard, size_t all)
+{
+    size_t rest = 0;
+    uint8_t *stash = malloc(FRAME_BYTES + all + sizeof last_chunk + RECODING_BYTES);
+
+    if (!stash)
+        return false;
+    const size_t size = framing_machine_run(&guard->machine, guard->limits, guard->stash, all, &rest);
+    memcpy(stash + FRAME_BYTES, guard->stash, size);
+    return settle(guard, stash, frame(guard, stash, size), bytes_of(guard->stash + size, rest));
+}
+
+static bool may_use_lane(struct record_guard *guard)
+{
+    struct framing_machine *machine = &guard->machine;
+
+    if (!guard->sink.of || guard->sink_number != machine->heads || guard->given != guard->ready)
+        return false;
+    /* The client's own chunks: the library has seen whole ones so far. */
+    if (!guard->recoded && machine->state == FRAMING_CHUNK_SIZE) {
+        guard->recoded = machine->payload_only = true;
+        guard->shown_ms = clock_monotonic_ms();
+    }
+    return guard->recoded && guard->in_sink + guard->taken == machine->payload &&
+           clock_monotonic_ms() - guard->shown_ms < SHOWN_EVERY_MS;
+}
+
+void record_guard_begin_lane(struct record_guard *guard, uint64_t number, const struct record_sink *sink)
+{
+    guard->sink = *sink;
+    guard->sink_number = number;
+}
+
+void record_guard_end_lane(struct record_guard *guard)
+{
+    guard->sink = (struct record_sink){ 0 };
+}
+
+void record_guard_taken(struct record_guard *guard, size_t size)
+{
+    guard->taken += size;
+}
+
+/* ── the other bytes ── */
+
 /* `size` new bytes at `data`, nothing held. How many may go on from there; the rest is stashed. */
 static ssize_t run_in_place(struct record_guard *guard, uint8_t *data, size_t size)
 {
+    const uint64_t heads = guard->machine.heads;
     size_t held = 0;
     const size_t passed = framing_machine_run(&guard->machine, guard->limits, data, size, &held);
 
     if (guard->machine.state == FRAMING_REFUSED)
         return end_stash(guard, bytes_of(data + passed, held)) ? (ssize_t)passed : GNUTLS_E_MEMORY_ERROR;
+    if (begins_lane(guard, heads)) {
+        if (!make_room(guard, passed + RECODING_BYTES))
+            return GNUTLS_E_MEMORY_ERROR;
+        memcpy(guard->stash, data, passed);
+        guard->ready = guard->held = recode_head(guard, guard->stash, passed);
+        return 0;
+    }
     if (held > 0) {
         if (!make_room(guard, held))
             return GNUTLS_E_MEMORY_ERROR;
@@ -231,22 +394,26 @@ static ssize_t run_in_place(struct record_guard *guard, uint8_t *data, size_t si
 /* `size` new bytes behind what is held in the stash. */
 static bool run_in_stash(struct record_guard *guard, size_t size)
 {
+    const uint64_t heads = guard->machine.heads;
     size_t held = 0;
     const size_t all = guard->held + size;
-    const size_t passed = framing_machine_run(&guard->machine, guard->limits, guard->stash, all, &held);
 
+    if (guard->recoded)
+        return make_chunk(guard, all);
+    const size_t passed = framing_machine_run(&guard->machine, guard->limits, guard->stash, all, &held);
     guard->ready = passed;
     guard->held = passed + held;
-    if (guard->machine.state != FRAMING_REFUSED)
-        return true;
-    /* Copied: the stash may move. */
-    uint8_t *rest = malloc(held + 1);
-    if (!rest)
-        return false;
-    memcpy(rest, guard->stash + passed, held);
-    const bool ended = end_stash(guard, bytes_of(rest, held));
-    free(rest);
-    return ended;
+    if (guard->machine.state == FRAMING_REFUSED)
+        return refuse_held(guard);
+    if (begins_lane(guard, heads)) {
+        uint8_t *larger = realloc(guard->stash, passed + RECODING_BYTES);
+        if (!larger)
+            return false;
+        guard->stash = larger;
+        guard->capacity = passed + RECODING_BYTES;
+        guard->ready = guard->held = recode_head(guard, larger, passed);
+    }
+    return true;
 }
 
 /* GnuTLS leaves it to its caller to refuse a second handshake (TLS-07). Without the alert the client would
@@ -260,6 +427,37 @@ static ssize_t receive(gnutls_session_t session, void *data, size_t size)
     return got;
 }
 
+/* One read of GnuTLS into the sink. Its outcome, or, with *ret_used false, no room there. */
+static ssize_t read_into_sink(struct record_guard *guard, gnutls_session_t session, bool *ret_used)
+{
+    struct framing_machine *machine = &guard->machine;
+    const size_t held = guard->held - guard->ready; /* of a line between chunks */
+    size_t room = 0, rest = 0;
+    uint8_t *into = guard->sink.room(guard->sink.of, &room);
+
+    *ret_used = into != NULL && held < room;
+    if (!*ret_used)
+        return 0;
+    if (held > 0)
+        memcpy(into, guard->stash + guard->ready, held);
+    if (machine->state == FRAMING_LENGTH && room > machine->left)
+        room = (size_t)machine->left; /* nothing is held then */
+    const ssize_t got = receive(session, into + held, room - held);
+    if (got <= 0)
+        return got;
+    const size_t size = framing_machine_run(machine, guard->limits, into, held + (size_t)got, &rest);
+    if (rest > 0 || machine->state == FRAMING_HEAD || machine->state == FRAMING_REFUSED) {
+        uint8_t *stash = malloc(rest + sizeof last_chunk + RECODING_BYTES);
+        if (!stash || !settle(guard, stash, 0, bytes_of(into + size, rest)))
+            return GNUTLS_E_MEMORY_ERROR;
+    } else {
+        drop_stash(guard);
+    }
+    guard->in_sink += size;
+    guard->sink.filled(guard->sink.of, size);
+    return got;
+}
+
 /* One read of GnuTLS; how many bytes may go on to `into`, or its error. *ret_end: nothing (more) came. */
 static ssize_t read_some(struct record_guard *guard, gnutls_session_t session, uint8_t *into, size_t room,
                          bool *ret_end)
@@ -267,14 +465,16 @@ static ssize_t read_some(struct record_guard *guard, gnutls_session_t session, u
     ssize_t size;
 
     *ret_end = false;
-    if (guard->held == 0) {
-        size = receive(session, into, room);
-        if (size > 0)
-            return run_in_place(guard, into, (size_t)size);
+    if (guard->held == 0 && !guard->recoded) {
+        size = receive(session, into, room < READ_BYTES ? room : READ_BYTES);
+        if (size > 0) {
+            size = run_in_place(guard, into, (size_t)size);
+            return size == 0 ? (ssize_t)hand_out(guard, into, room) : size;
+        }
     } else {
         if (!make_room(guard, READ_BYTES))
             return GNUTLS_E_MEMORY_ERROR;
-        size = receive(session, guard->stash + guard->held, guard->capacity - guard->held);
+        size = receive(session, guard->stash + guard->held, READ_BYTES);
         if (size > 0)
             return run_in_stash(guard, (size_t)size) ? (ssize_t)hand_out(guard, into, room)
                                                      : GNUTLS_E_MEMORY_ERROR;
@@ -285,17 +485,30 @@ static ssize_t read_some(struct record_guard *guard, gnutls_session_t session, u
 
 static ssize_t guarded_recv(struct record_guard *guard, gnutls_session_t session, uint8_t *data, size_t size)
 {
-    size_t out = hand_out(guard, data, size);
+    size_t out = hand_out(guard, data, size), in_lane = 0;
 
+    /* Let these come out there first: then what follows can take the lane. */
+    if (out > 0 && guard->recoded && real_pending(session) == 0)
+        return (ssize_t)out;
     while (out < size && guard->machine.state != FRAMING_REFUSED) {
-        bool end = false;
-        const ssize_t got = read_some(guard, session, data + out, size - out, &end);
+        bool end = false, used = false;
+        ssize_t got = 0;
+        if (may_use_lane(guard)) {
+            got = read_into_sink(guard, session, &used);
+            end = used && got <= 0;
+        }
+        if (used && got > 0) {
+            in_lane += (size_t)got;
+            got = (ssize_t)hand_out(guard, data + out, size - out);
+        } else if (!used) {
+            got = read_some(guard, session, data + out, size - out, &end);
+        }
         if (got < 0 || end)
             return out > 0 ? (ssize_t)out : got; /* an end that lasts comes again with the next call */
         out += (size_t)got;
         if (guard->machine.state == FRAMING_REFUSED)
             out += hand_out(guard, data + out, size - out);
-        else if (out > 0 && real_pending(session) == 0)
+        else if ((out > 0 || in_lane >= LANE_TURN_BYTES) && real_pending(session) == 0)
             break;
     }
     /* Behind a refusal nothing is read: the connection ends with the answer. */

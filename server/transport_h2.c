@@ -79,7 +79,6 @@ bool transport_h2_add(struct transport_h2 *transport, int fd, struct seat *seat,
         clients_leave(seat);
         return error_set(err, FAULT_BUSY, "no memory for a connection");
     }
-    gnutls_transport_set_int(gnutls, fd);
     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &not_sent, sizeof not_sent);
     struct h2_loop *loop =
         &transport

@@ -8,7 +8,8 @@
  * KiB, sent in one call (record_send.h);
  * - pause only on the connection's own thread, in the access handler or the content reader, before a worker
  * is told;
- * - upload bytes are taken whole, or the connection is paused and they are offered again;
+ * - upload bytes are taken whole, or the connection is paused and they are offered again; most go past the
+ * library, which sees a body in chunks where the client said a length (record_guard.h);
  * - paused connections neither time out nor notice the client leaving, and must all be woken before stopping;
  * - an answer in the first call of a request closes the connection, nothing more is read, and no 100 is sent:
  * right for a body that is refused and for messages whose end is in doubt (framing.h). All else is answered
@@ -30,6 +31,7 @@
 #include "server/dispatcher.h"
 #include "server/framing.h"
 #include "server/record_guard.h"
+#include "server/record_pull.h"
 #include "server/record_send.h"
 #include "server/farewell.h"
 #include "server/clients.h"
@@ -63,9 +65,10 @@ struct connection {
     struct connection *next;    /* of those that are arriving */
     struct tls_session *tls;    /* NULL without TLS */
     struct record_guard *guard; /* NULL without TLS */
-    uint64_t requests;          /* begun so far */
-    bool linger;                /* its last answer was sent before all of the request had come */
-    bool waits;                 /* for 100-continue */
+    struct record_pull pull;
+    uint64_t requests; /* begun so far */
+    bool linger;       /* its last answer was sent before all of the request had come */
+    bool waits;        /* for 100-continue */
 };
 
 static struct connection *connection_of(struct MHD_Connection *connection)
@@ -156,9 +159,33 @@ static const struct tls_peer *peer_of(struct MHD_Connection *connection)
     return own && own->tls ? tls_session_peer(own->tls) : NULL;
 }
 
+/* Of a head that has both, the coding is the guard's, and the last field: it refuses clients who say both. */
+static void drop_own_coding(struct fields *fields)
+{
+    static const char *const names[] = { "content-length", "transfer-encoding" };
+    bool found[COUNT_OF(names)] = { false };
+
+    for (size_t i = 0; i < fields->count; i++)
+        for (size_t n = 0; n < COUNT_OF(names); n++)
+            found[n] |= bytes_equal_nocase(fields->list[i].name, bytes_of_text(names[n]));
+    if (found[0] && found[1])
+        fields->count--;
+}
+
+static uint8_t *room_of_pump(void *exchange, size_t *ret_size)
+{
+    return body_pump_room(&((struct exchange *)exchange)->pump, ret_size);
+}
+
+static void fill_pump(void *exchange, size_t size)
+{
+    body_pump_filled(&((struct exchange *)exchange)->pump, size);
+}
+
 static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *connection, const char *method,
                              const char *version)
 {
+    const struct record_sink sink = { room_of_pump, fill_pump, exchange };
     struct request *request = &exchange->request;
     struct connection *own = connection_of(connection);
 
@@ -167,6 +194,8 @@ static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *c
     exchange->peer = peer_of(connection);
     exchange_sit(exchange, own->seat);
     MHD_get_connection_values_n(connection, MHD_HEADER_KIND, add_field, exchange);
+    if (own->guard)
+        drop_own_coding(&request->headers);
     if ((own->guard && !record_guard_check(own->guard, own->requests, &exchange->error)) ||
         !framing_check(bytes_of_text(version), &request->headers, &request->content_length,
                        &exchange->error)) {
@@ -174,7 +203,10 @@ static enum dispatched begin(struct exchange *exchange, struct MHD_Connection *c
         request->content_length = BODY_SIZE_UNKNOWN;
     }
     lower_names(&request->headers);
-    return dispatcher_begin(exchange);
+    const enum dispatched next = dispatcher_begin(exchange);
+    if (next == DISPATCH_BODY && own->guard)
+        record_guard_begin_lane(own->guard, own->requests, &sink);
+    return next;
 }
 
 /* ── the answer ── */
@@ -282,11 +314,19 @@ static enum dispatched end_body(struct exchange *exchange, const struct connecti
 {
     struct error error = { 0 };
 
+    if (own->guard)
+        record_guard_end_lane(own->guard);
     if (own->guard && !record_guard_check_body(own->guard, own->requests, &error)) {
         exchange->close = true;
         body_pump_break(&exchange->pump, &error);
     }
     return dispatcher_body_in(exchange);
+}
+
+static void take_note(struct connection *own, size_t size)
+{
+    if (own->guard)
+        record_guard_taken(own->guard, size);
 }
 
 /* Called when the headers are in, for each piece of the body, once behind it, and whenever a paused one goes
@@ -311,6 +351,7 @@ static enum MHD_Result handle(void *context, struct MHD_Connection *connection, 
     } else if (!exchange->answered && *upload_size) {
         switch (body_pump_in(&exchange->pump, bytes_of(upload, *upload_size))) {
         case PUMP_BYTES:
+            take_note(connection_of(connection), *upload_size);
             *upload_size = 0;
             set_turn(connection, WATCH_BODY);
             return MHD_YES;
@@ -337,6 +378,8 @@ static void end_request(void *context, struct MHD_Connection *connection, void *
     if (!exchange)
         return;
     set_turn(connection, WATCH_IDLE);
+    if (own && own->guard)
+        record_guard_end_lane(own->guard);
     if (own && how == MHD_REQUEST_TERMINATED_COMPLETED_OK && exchange->carrier_state == ANSWERED_EARLY) {
         own->linger = true;
         own->waits = request_header(&exchange->request, "expect").data != NULL;
@@ -420,8 +463,10 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
         own->tls = tls_session_ready(transport->tls, info->tls_session, protocols, 1);
     if (info && info->tls_session)
         own->guard = record_guard_new(info->tls_session, &transport->limits);
-    if (info && info->tls_session)
+    if (info && info->tls_session) {
+        record_pull_prepare(&own->pull, info->tls_session, own->fd);
         record_send_prepare(info->tls_session);
+    }
     if (!own->guard)
         abort();
 }

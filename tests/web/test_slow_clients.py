@@ -114,6 +114,21 @@ class Slow(unittest.TestCase):
         self.assertTrue(link.recv(100).startswith(b"HTTP/1.1 200"))
 
 
+    def test_HTP_14_a_steady_upload_that_lasts_longer_than_silence_may_is_served(self):
+        for framing in ("length", "chunks"):
+            body, kind = multipart([make_dicom(rows=1024, columns=1024)])
+            link, step = self.dial(), 16384
+            link.sendall(f"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nAccept: application/dicom+json\r\nContent-Type: {kind}\r\n".encode()
+                         + (b"Content-Length: %d\r\n\r\n" % len(body) if framing == "length" else b"Transfer-Encoding: chunked\r\n\r\n"))
+            for at in range(0, len(body), step):
+                piece = body[at:at + step]
+                link.sendall(piece if framing == "length" else b"%x\r\n%s\r\n" % (len(piece), piece))
+                time.sleep(0.055)
+            if framing == "chunks":
+                link.sendall(b"0\r\n\r\n")
+            self.assertTrue(link.recv(100).startswith(b"HTTP/1.1 200"), framing)
+
+
 def raise_file_limit(to):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < to <= hard:
