@@ -278,7 +278,9 @@ bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, st
         if (!check_size(&task, err))
             return false;
         if (goes_elsewhere(from)) {
-            const struct decoder_job job = { from, SYNTAX_EXPLICIT_LE, *shape, *wish, { 0 } };
+            const struct decoder_job job = {
+                .from = from, .to = SYNTAX_EXPLICIT_LE, .shape = *shape, .wish = *wish
+            };
             return decoder_process_run(&job, task.coded, ret, err);
         }
         if (!codec->decode(&task, &pixels, err)) {
@@ -345,7 +347,9 @@ bool codec_transcode(enum transfer_syntax from, enum transfer_syntax to, const s
         return too_large(&task, err);
     if ((goes_elsewhere(from) || is_heavy_work(to, shape)) && to != SYNTAX_EXPLICIT_LE &&
         codec_can(from, to, shape)) {
-        const struct decoder_job job = { from, to, *shape, wish, *parameters };
+        const struct decoder_job job = {
+            .from = from, .to = to, .shape = *shape, .wish = wish, .parameters = *parameters
+        };
         return (is_native(from) || check_size(&task, err)) && decoder_process_run(&job, task.coded, ret, err);
     }
     if (is_recompression(from, to))

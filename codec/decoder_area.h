@@ -38,10 +38,18 @@ static inline size_t decoder_output_offset(size_t coded_bytes)
     return DECODER_CODED_OFFSET + (coded_bytes + 63) / 64 * 64;
 }
 
-/* Some forty times what the slowest library takes on the reference machine. */
-static inline unsigned decoder_cpu_limit_s(const struct pixel_shape *shape)
+/* Native bytes that are worked on; frames of a picture cost those before them. */
+static inline uint64_t decoder_job_bytes(const struct decoder_job *job)
 {
-    return 2 + (unsigned)(pixel_shape_frame_bytes(shape) / (1024 * 1024));
+    const uint64_t frames = job->picture.kind ? (uint64_t)job->first_frame + job->frames : 1;
+
+    return pixel_shape_frame_bytes(&job->shape) * frames;
+}
+
+/* Some forty times what the slowest library takes on the reference machine. */
+static inline unsigned decoder_cpu_limit_s(const struct decoder_job *job)
+{
+    return 2 + (unsigned)(decoder_job_bytes(job) / (1024 * 1024));
 }
 
 static inline bool decoder_shape_is_sound(const struct pixel_shape *shape)

@@ -208,6 +208,8 @@ static uint64_t most_output(const struct decoder_job *job, size_t coded_bytes)
 {
     struct pixel_shape shape = job->shape;
 
+    if (job->picture.kind)
+        return pixel_shape_frame_bytes(&shape) * job->frames;
     if (shape.photometric == YBR_FULL_422 || shape.photometric == YBR_PARTIAL_420)
         shape.photometric = YBR_FULL;
     const uint64_t native = pixel_shape_frame_bytes(&shape);
@@ -264,7 +266,7 @@ static bool run(struct decoder *decoder, const struct decoder_job *job, struct b
 {
     const uint64_t output = most_output(job, coded.size);
     const size_t needed = decoder_output_offset(coded.size) + (size_t)output;
-    const unsigned cpu_limit_s = decoder_cpu_limit_s(&job->shape);
+    const unsigned cpu_limit_s = decoder_cpu_limit_s(job);
 
     *ret_usable = false;
     if (!begin_decoder(decoder, err) || (decoder->area_bytes < needed && !resize(decoder, needed, err)))

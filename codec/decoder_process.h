@@ -15,6 +15,7 @@
 #define GANTRY_CODEC_DECODER_PROCESS_H
 
 #include "codec/codec.h"
+#include "codec/foreign_picture.h"
 
 /* The only argument with which this program is a decoder. */
 #define DECODER_PROCESS_ARGUMENT "--decoder-process"
@@ -31,6 +32,9 @@ struct decoder_job {
     struct pixel_shape shape;
     struct codec_wish wish;
     struct codec_parameters parameters; /* without a profile */
+    /* Of a kind: instead of all that, but the shape, its frames from `first_frame` on are decoded. */
+    struct foreign_picture picture;
+    uint32_t first_frame, frames;
 };
 /* As codec_transcode. A decoder that died or took too long: CORRUPT_PIXELS. The thread waits for a free
  * process and for the work. Any thread. */

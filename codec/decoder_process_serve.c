@@ -93,10 +93,11 @@ static bool lock_up(void)
 #endif
 
 /* SIGPROF, which ends a process that does not expect it, comes when the CPU time is used up. */
-static void limit(const struct pixel_shape *shape)
+static void limit(const struct decoder_job *job)
 {
-    const struct itimerval time = { .it_value = { .tv_sec = (time_t)decoder_cpu_limit_s(shape) } };
-    const uint64_t data = DATA_FLOOR_BYTES + DATA_FACTOR * pixel_shape_frame_bytes(shape);
+    const struct itimerval time = { .it_value = { .tv_sec = (time_t)decoder_cpu_limit_s(job) } };
+    const uint64_t data = DATA_FLOOR_BYTES + DATA_FACTOR * pixel_shape_frame_bytes(&job->shape) +
+                          pixel_shape_frame_bytes(&job->shape) * job->frames;
     const struct rlimit memory = { data, RLIM_INFINITY };
 
     setitimer(ITIMER_PROF, &time, NULL);
@@ -112,14 +113,17 @@ static void work(struct decoder_area *area, uint8_t *memory, size_t memory_bytes
     struct block *coded = NULL;
     struct error err = { 0 };
 
-    limit(&job.shape);
+    limit(&job);
     if (decoder_output_offset(coded_bytes) + most > memory_bytes || !block_take(coded_bytes, &coded, &err)) {
         area->error = err;
         return;
     }
     memcpy(block_room(coded, NULL), memory + DECODER_CODED_OFFSET, coded_bytes);
     block_seal(coded, coded_bytes);
-    area->ok = job.to == SYNTAX_EXPLICIT_LE
+    made.shape = job.shape;
+    area->ok = job.picture.kind ? foreign_picture_decode(&job.picture, block_bytes(coded), job.first_frame,
+                                                         job.frames, &made.block, &err)
+               : job.to == SYNTAX_EXPLICIT_LE
                    ? codec_decode(job.from, &job.shape, coded, &job.wish, &made, &err)
                    : codec_transcode(job.from, job.to, &job.shape, coded, &job.parameters,
                                      job.wish.ceiling_bytes, &made, &err);

@@ -231,8 +231,7 @@ static const char *photometric_text(enum photometric photometric)
     return texts[photometric];
 }
 
-/* Sets what is absent. True when what is there is the same. */
-static bool settle_number(json_t *model, uint32_t tag, uint32_t value)
+bool bulk_parts_settle_number(json_t *model, uint32_t tag, uint32_t value)
 {
     char room[JSON_VALUE_ROOM];
     const struct bytes said = json_data_set_text(model, tag, room);
@@ -257,21 +256,21 @@ bool bulk_parts_describe(struct bulk_parts *parts, const struct bulk_list *list,
     if (!known)
         return true;
     const struct pixel_shape *shape = &stream.shape;
-    if (!settle_number(model, TAG_ROWS, shape->rows))
+    if (!bulk_parts_settle_number(model, TAG_ROWS, shape->rows))
         return error_tell(err, FAULT_MISMATCH, "Rows (0028,0010) is not what the code stream has.");
-    if (!settle_number(model, TAG_COLUMNS, shape->columns))
+    if (!bulk_parts_settle_number(model, TAG_COLUMNS, shape->columns))
         return error_tell(err, FAULT_MISMATCH, "Columns (0028,0011) is not what the code stream has.");
-    if (!settle_number(model, TAG_SAMPLES_PER_PIXEL, shape->samples_per_pixel))
+    if (!bulk_parts_settle_number(model, TAG_SAMPLES_PER_PIXEL, shape->samples_per_pixel))
         return error_tell(err, FAULT_MISMATCH,
                           "Samples per Pixel (0028,0002) is not what the code stream has.");
     /* Of these the metadata may know better: 12 bits in a stream of 16, say. */
     if (!json_data_set_text(model, TAG_BITS_STORED, room).data)
-        (void)settle_number(model, TAG_BITS_STORED, shape->bits_stored);
-    (void)settle_number(model, TAG_BITS_ALLOCATED, shape->bits_allocated);
-    (void)settle_number(model, TAG_HIGH_BIT, shape->bits_stored - 1u);
-    (void)settle_number(model, TAG_PIXEL_REPRESENTATION, shape->is_signed);
+        (void)bulk_parts_settle_number(model, TAG_BITS_STORED, shape->bits_stored);
+    (void)bulk_parts_settle_number(model, TAG_BITS_ALLOCATED, shape->bits_allocated);
+    (void)bulk_parts_settle_number(model, TAG_HIGH_BIT, shape->bits_stored - 1u);
+    (void)bulk_parts_settle_number(model, TAG_PIXEL_REPRESENTATION, shape->is_signed);
     if (shape->samples_per_pixel > 1)
-        (void)settle_number(model, TAG_PLANAR_CONFIGURATION, 0);
+        (void)bulk_parts_settle_number(model, TAG_PLANAR_CONFIGURATION, 0);
     if (!json_data_set_text(model, TAG_PHOTOMETRIC_INTERPRETATION, room).data)
         json_data_set_set_text(model, TAG_PHOTOMETRIC_INTERPRETATION, "CS",
                                photometric_text(shape->photometric));

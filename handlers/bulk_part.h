@@ -51,6 +51,8 @@ MUST_USE bool bulk_parts_read(struct bulk_parts *parts, const struct bulk_part *
                               void *into, size_t size, struct error *err);
 size_t bulk_parts_count(const struct bulk_parts *parts);
 size_t bulk_parts_unused(const struct bulk_parts *parts);
+/* Sets an attribute that the model lacks. True when what is there is the same. */
+bool bulk_parts_settle_number(json_t *model, uint32_t tag, uint32_t value);
 /* The transfer syntax of pixel data in these parts: what they say, checked against what they are; Explicit VR
  * LE for application/octet-stream that says none. The text lives as long as the parts. NOT_DICOM,
  * UNSUPPORTED_MEDIA. */

@@ -21,7 +21,7 @@
 #include "dicom/tag.h"
 #include "dicom/transfer_syntax.h"
 #include "dicom/xml_data_set.h"
-#include "handlers/bulk_part.h"
+#include "handlers/bulk_picture.h"
 #include "http/media_type.h"
 #include "http/uri_reference.h"
 
@@ -187,9 +187,13 @@ bool stow_metadata_part_end(struct stow_metadata *metadata, struct error *err)
 struct assembly {
     struct stow_metadata *metadata;
     struct intake *intake;
-    struct bulk_list pixels; /* compressed ones; count 0: none, or native */
-    uint64_t pixel_bytes;    /* of all items with their headers */
+    struct bulk_list pixels;       /* compressed ones; count 0: none, or native */
+    uint64_t pixel_bytes;          /* of all items with their headers */
+    struct bulk_pictures pictures; /* that become native ones; frames 0: none */
 };
+
+/* BulkDataURIs of our own: \x01 and a digit, for no URI holds that byte. */
+enum own { OWN_OFFSETS = 1, OWN_LENGTHS = 2, OWN_PICTURES = 3 };
 
 static bool put(void *context, struct bytes data, struct error *err)
 {
@@ -222,19 +226,19 @@ static void le32(uint8_t *into, uint32_t value)
         into[i] = (uint8_t)(value >> 8 * i);
 }
 
-static bool is_offset_table(struct bytes uri, unsigned which)
+static bool is_own(struct bytes uri, enum own which)
 {
-    return uri.size == 2 && uri.data[0] == '\x01' && uri.data[1] == '0' + which;
+    return uri.size == 2 && uri.data[0] == '\x01' && uri.data[1] == '0' + (int)which;
 }
 
-/* Offsets (1) or lengths (2) of frames, 64 bits each: PS3.3 C.7.6.3.1.8. */
-static bool put_extended_table(struct assembly *assembly, unsigned which, struct error *err)
+/* Offsets or lengths of frames, 64 bits each: PS3.3 C.7.6.3.1.8. */
+static bool put_extended_table(struct assembly *assembly, enum own which, struct error *err)
 {
     uint64_t at = 0;
 
     for (size_t i = 0; i < assembly->pixels.count; i++) {
         const uint64_t size = assembly->pixels.list[i]->size, even = size + size % 2;
-        const uint64_t value = which == 1 ? at : size;
+        const uint64_t value = which == OWN_OFFSETS ? at : size;
         uint8_t room[8];
 
         le32(room, (uint32_t)value);
@@ -251,7 +255,11 @@ static bool bulk_size(void *context, struct bytes uri, uint64_t *ret, struct err
     struct assembly *assembly = context;
     struct bulk_list found;
 
-    if (is_offset_table(uri, 1) || is_offset_table(uri, 2)) {
+    if (is_own(uri, OWN_PICTURES)) {
+        *ret = bulk_pictures_bytes(&assembly->pictures);
+        return true;
+    }
+    if (is_own(uri, OWN_OFFSETS) || is_own(uri, OWN_LENGTHS)) {
         *ret = assembly->pixels.count * sizeof(uint64_t);
         return true;
     }
@@ -269,8 +277,10 @@ static bool bulk_put(void *context, struct bytes uri, struct error *err)
     struct assembly *assembly = context;
     struct bulk_list found;
 
-    for (unsigned which = 1; which <= 2; which++)
-        if (is_offset_table(uri, which))
+    if (is_own(uri, OWN_PICTURES))
+        return bulk_pictures_put(&assembly->pictures, put, assembly, err);
+    for (enum own which = OWN_OFFSETS; which <= OWN_LENGTHS; which++)
+        if (is_own(uri, which))
             return put_extended_table(assembly, which, err);
     if (!bulk_parts_find(&assembly->metadata->parts, uri, assembly->metadata->arena, &found) ||
         found.count != 1)
@@ -337,9 +347,24 @@ static struct bytes uri_of(const json_t *model, uint32_t tag)
                                  : bytes_of(NULL, 0);
 }
 
-static void refer_to_table(json_t *model, const char *name, const char *uri)
+static void refer_to_own(json_t *model, const char *name, const char *vr, enum own which)
 {
-    json_object_set_new(model, name, json_pack("{s:s, s:s}", "vr", "OV", "BulkDataURI", uri));
+    const char uri[] = { '\x01', (char)('0' + (int)which), '\0' };
+
+    json_object_set_new(model, name, json_pack("{s:s, s:s}", "vr", vr, "BulkDataURI", uri));
+}
+
+static bool settle_pictures(struct assembly *assembly, json_t *model, const struct bulk_list *found,
+                            struct error *err)
+{
+    struct stow_metadata *metadata = assembly->metadata;
+
+    if (!bulk_pictures_settle(&metadata->parts, found, metadata->service->limits, model, &assembly->pictures,
+                              err))
+        return false;
+    json_object_del(model, "7fe00010");
+    refer_to_own(model, "7FE00010", assembly->pictures.shape.bits_allocated > 8 ? "OW" : "OB", OWN_PICTURES);
+    return true;
 }
 
 /* Number of Frames, the offset tables, and the transfer syntax that the parts are in. */
@@ -357,6 +382,8 @@ static bool settle_pixels(struct assembly *assembly, json_t *model, const char *
     if (!bulk_parts_find(&metadata->parts, uri, metadata->arena, &found) || found.count == 0)
         return error_tell(err, FAULT_NOT_DICOM,
                           "Pixel Data (7FE0,0010): its BulkDataURI is no part's Content-Location.");
+    if (bulk_pictures_are_meant(&found))
+        return settle_pictures(assembly, model, &found, err);
     if (!bulk_parts_syntax(&metadata->parts, &found, ret_syntax, err))
         return false;
     if (!transfer_syntax_info(transfer_syntax_of_uid(bytes_of_text(*ret_syntax)))->encapsulated)
@@ -374,12 +401,8 @@ static bool settle_pixels(struct assembly *assembly, json_t *model, const char *
     if (!frames.data && found.count > 1)
         json_data_set_set_number(model, TAG_NUMBER_OF_FRAMES, "IS", (uint32_t)found.count);
     if (assembly->pixel_bytes > UINT32_MAX) {
-        refer_to_table(model, "7FE00001",
-                       "\x01"
-                       "1");
-        refer_to_table(model, "7FE00002",
-                       "\x01"
-                       "2");
+        refer_to_own(model, "7FE00001", "OV", OWN_OFFSETS);
+        refer_to_own(model, "7FE00002", "OV", OWN_LENGTHS);
     }
     return bulk_parts_describe(&metadata->parts, &found, *ret_syntax, model, err);
 }
