@@ -11,23 +11,44 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "codec/scaling.h"
+#include "codec/text_order.h"
+#include "dicom/utf8.h"
+
+enum { PEN_FONTS = 8, TEXT_CEILING_BYTES = 256 * 1024 };
 
 struct pen {
     FT_Library library;
-    FT_Face face;
+    FT_Face faces[PEN_FONTS]; /* the first one that has a letter draws it */
+    unsigned count;
 };
 
-bool pen_new(const char *font_path, unsigned size, struct pen **ret, struct error *err)
+static bool open_face(struct pen *pen, struct bytes path, unsigned size, struct error *err)
+{
+    char name[4096];
+
+    if (path.size == 0 || path.size >= sizeof(name) || pen->count == PEN_FONTS)
+        return error_set(err, FAULT_INTERNAL, "more or longer paths than are taken (setting font)");
+    memcpy(name, path.data, path.size);
+    name[path.size] = '\0';
+    if (FT_New_Face(pen->library, name, 0, &pen->faces[pen->count]) != 0)
+        return error_set(err, FAULT_INTERNAL, "the font %s cannot be read (setting font)", name);
+    if (FT_Set_Pixel_Sizes(pen->faces[pen->count++], 0, size < 6 ? 6 : size) != 0)
+        return error_set(err, FAULT_INTERNAL, "the font %s has no letters of %u pixels", name, size);
+    return true;
+}
+
+bool pen_new(const char *font_paths, unsigned size, struct pen **ret, struct error *err)
 {
     SCOPED(pen) struct pen *pen = calloc(1, sizeof(*pen));
+    struct bytes left = bytes_of_text(font_paths);
 
     if (!pen || FT_Init_FreeType(&pen->library) != 0)
         return error_set(err, FAULT_BUSY, "no memory for letters");
-    if (FT_New_Face(pen->library, font_path, 0, &pen->face) != 0)
-        return error_set(err, FAULT_INTERNAL, "the font %s cannot be read (setting font)", font_path);
-    if (FT_Set_Pixel_Sizes(pen->face, 0, size < 6 ? 6 : size) != 0)
-        return error_set(err, FAULT_INTERNAL, "the font %s has no letters of %u pixels", font_path, size);
+    while (left.data)
+        if (!open_face(pen, bytes_cut(&left, ':'), size, err))
+            return false;
     *ret = TAKE(pen);
     return true;
 }
@@ -36,8 +57,8 @@ void pen_free(struct pen *pen)
 {
     if (!pen)
         return;
-    if (pen->face)
-        FT_Done_Face(pen->face);
+    for (unsigned i = 0; i < pen->count; i++)
+        FT_Done_Face(pen->faces[i]);
     if (pen->library)
         FT_Done_FreeType(pen->library);
     free(pen);
@@ -48,39 +69,64 @@ void pen_drop(struct pen **pen)
     pen_free(*pen);
 }
 
-/* The next character; bytes that are no UTF-8 count as U+FFFD. */
 static uint32_t next_character(struct bytes *text)
 {
-    static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-    const uint8_t first = text->data[0];
-    const unsigned more = first < 0x80 ? 0 : first >= 0xF0 ? 3 : first >= 0xE0 ? 2 : first >= 0xC0 ? 1 : 4;
-    uint32_t character = more == 0 ? (uint32_t)first : (uint32_t)first & (0x3Fu >> more);
+    uint32_t character;
 
-    *text = bytes_from(*text, 1);
-    if (more == 4)
-        return 0xFFFD;
-    for (unsigned i = 0; i < more; i++) {
-        if (text->size == 0 || (text->data[0] & 0xC0) != 0x80)
-            return 0xFFFD;
-        character = character << 6 | (text->data[0] & 0x3Fu);
-        *text = bytes_from(*text, 1);
+    *text = bytes_from(*text, utf8_read(*text, &character));
+    return character == UTF8_BROKEN ? 0xFFFD : character;
+}
+
+/* Of the font that has it, else of the first one, which draws a box; NULL: not even that. */
+static FT_Face load_letter(const struct pen *pen, uint32_t character, FT_Int32 flags)
+{
+    for (unsigned i = 0; i < pen->count; i++)
+        if (FT_Get_Char_Index(pen->faces[i], character) != 0 &&
+            FT_Load_Char(pen->faces[i], character, flags) == 0)
+            return pen->faces[i];
+    return FT_Load_Char(pen->faces[0], character, flags) == 0 ? pen->faces[0] : NULL;
+}
+
+bool pen_has(const struct pen *pen, struct bytes utf8)
+{
+    while (utf8.size > 0) {
+        const uint32_t character = next_character(&utf8);
+        bool any = character <= ' ';
+
+        for (unsigned i = 0; !any && i < pen->count; i++)
+            any = FT_Get_Char_Index(pen->faces[i], character) != 0;
+        if (!any)
+            return false;
     }
-    return character >= least[more] ? character : 0xFFFD;
+    return true;
+}
+
+/* The text as it is drawn; `room` holds it where that is another one. */
+static struct bytes drawn_text(struct bytes utf8, struct buffer *room)
+{
+    buffer_init(room, TEXT_CEILING_BYTES);
+    if (!text_order_matters(utf8) || utf8.size > TEXT_CEILING_BYTES / 4)
+        return utf8;
+    text_order_apply(utf8, room);
+    return buffer_bytes(room);
 }
 
 unsigned pen_width(const struct pen *pen, struct bytes utf8)
 {
+    SCOPED(buffer) struct buffer room = { 0 };
+    struct bytes left = drawn_text(utf8, &room);
     unsigned width = 0;
 
-    while (utf8.size > 0)
-        if (FT_Load_Char(pen->face, next_character(&utf8), FT_LOAD_DEFAULT) == 0)
-            width += (unsigned)(pen->face->glyph->advance.x >> 6);
+    while (left.size > 0) {
+        const FT_Face face = load_letter(pen, next_character(&left), FT_LOAD_DEFAULT);
+        width += face ? (unsigned)(face->glyph->advance.x >> 6) : 0;
+    }
     return width;
 }
 
 unsigned pen_line(const struct pen *pen)
 {
-    return (unsigned)(pen->face->size->metrics.height >> 6);
+    return (unsigned)(pen->faces[0]->size->metrics.height >> 6);
 }
 
 /* `share` 0..255 of the colour over what is there. */
@@ -103,9 +149,9 @@ static void blend(const struct pixels *picture, int x, int y, struct colour colo
         pixel[k] = (uint8_t)((pixel[k] * (255u - share) + (samples == 3 ? three[k] : gray) * share) / 255u);
 }
 
-static void put_glyph(const struct pen *pen, const struct pixels *picture, int x, int y, struct colour colour)
+static void put_glyph(const FT_Bitmap *bitmap, const struct pixels *picture, int x, int y,
+                      struct colour colour)
 {
-    const FT_Bitmap *bitmap = &pen->face->glyph->bitmap;
 
     for (unsigned r = 0; r < bitmap->rows; r++)
         for (unsigned c = 0; c < bitmap->width; c++) {
@@ -115,17 +161,18 @@ static void put_glyph(const struct pen *pen, const struct pixels *picture, int x
         }
 }
 
-static void write_at(const struct pen *pen, const struct pixels *picture, int x, int y, struct bytes utf8,
+static void write_at(const struct pen *pen, const struct pixels *picture, int x, int y, struct bytes text,
                      struct colour colour)
 {
-    const int baseline = y + (int)(pen->face->size->metrics.ascender >> 6);
+    const int baseline = y + (int)(pen->faces[0]->size->metrics.ascender >> 6);
 
-    while (utf8.size > 0) {
-        if (FT_Load_Char(pen->face, next_character(&utf8), FT_LOAD_RENDER) != 0)
+    while (text.size > 0) {
+        const FT_Face face = load_letter(pen, next_character(&text), FT_LOAD_RENDER);
+        if (!face)
             continue;
-        const FT_GlyphSlot glyph = pen->face->glyph;
+        const FT_GlyphSlot glyph = face->glyph;
         if (glyph->bitmap.pixel_mode == FT_PIXEL_MODE_GRAY)
-            put_glyph(pen, picture, x + glyph->bitmap_left, baseline - glyph->bitmap_top, colour);
+            put_glyph(&glyph->bitmap, picture, x + glyph->bitmap_left, baseline - glyph->bitmap_top, colour);
         x += (int)(glyph->advance.x >> 6);
     }
 }
@@ -134,10 +181,12 @@ void pen_write(const struct pen *pen, const struct pixels *picture, int x, int y
                struct colour colour)
 {
     static const int rim[][2] = { { -1, -1 }, { -1, 1 }, { 1, -1 }, { 1, 1 } };
+    SCOPED(buffer) struct buffer room = { 0 };
+    const struct bytes text = drawn_text(utf8, &room);
 
     for (size_t i = 0; i < COUNT_OF(rim); i++)
-        write_at(pen, picture, x + rim[i][0], y + rim[i][1], utf8, (struct colour){ 0, 0, 0 });
-    write_at(pen, picture, x, y, utf8, colour);
+        write_at(pen, picture, x + rim[i][0], y + rim[i][1], text, (struct colour){ 0, 0, 0 });
+    write_at(pen, picture, x, y, text, colour);
 }
 
 void draw_dot(const struct pixels *picture, int x, int y, struct colour colour)

@@ -14,12 +14,14 @@ struct colour {
     uint8_t red, green, blue;
 };
 
-struct pen; /* a font at a size; any number of them in any threads */
-/* `size` pixels from the top of the highest letter to the bottom of the lowest. INTERNAL: no such font file.
- */
-MUST_USE bool pen_new(const char *font_path, unsigned size, struct pen **ret, struct error *err);
+struct pen; /* fonts at a size; any number of them in any threads */
+/* Up to 8 font files, with colons between them: the first that has a letter draws it. `size` pixels from the
+ * top of the highest letter to the bottom of the lowest. INTERNAL: no such font file. */
+MUST_USE bool pen_new(const char *font_paths, unsigned size, struct pen **ret, struct error *err);
 void pen_free(struct pen *pen); /* NULL is fine */
 void pen_drop(struct pen **pen);
+/* Has a font every letter of it? */
+bool pen_has(const struct pen *pen, struct bytes utf8);
 /* Pixels that a text is wide. */
 unsigned pen_width(const struct pen *pen, struct bytes utf8);
 unsigned pen_line(const struct pen *pen); /* from one line to the next */

@@ -85,8 +85,10 @@ struct jpeg_look {
     unsigned samples;
 };
 
-static void look_at_segment(unsigned marker, struct bytes body, struct jpeg_look *look)
+static void look_at_segment(unsigned marker, struct bytes body, void *context)
 {
+    struct jpeg_look *look = context;
+
     if (marker == 0xC0 && body.size >= 6) {
         look->baseline = body.data[0] == 8;
         look->rows = (uint32_t)body.data[1] << 8 | body.data[2];
@@ -102,8 +104,9 @@ static void look_at_segment(unsigned marker, struct bytes body, struct jpeg_look
     }
 }
 
-/* The segments before the scan; false: they are not sound. */
-static bool look_at_jpeg(struct bytes jpeg, struct jpeg_look *look)
+/* Calls `look_at` with each segment before the scan; false: they are not sound. */
+static bool each_segment(struct bytes jpeg,
+                         void (*look_at)(unsigned marker, struct bytes body, void *context), void *context)
 {
     size_t at = 2;
 
@@ -117,7 +120,7 @@ static bool look_at_jpeg(struct bytes jpeg, struct jpeg_look *look)
             return true;
         if (marker < 0xC0 || size < 2 || jpeg.size - at - 2 < size)
             return false;
-        look_at_segment(marker, bytes_of(jpeg.data + at + 4, size - 2), look);
+        look_at(marker, bytes_of(jpeg.data + at + 4, size - 2), context);
         at += 2 + size;
     }
     return false;
@@ -130,10 +133,45 @@ bool picture_is_plain_jpeg(struct bytes jpeg, uint32_t rows, uint32_t columns, u
 
     while (jpeg.size > 0 && jpeg.data[jpeg.size - 1] == 0) /* padding to even length (TSX-07) */
         jpeg.size--;
-    if (jpeg.size < 4 || memcmp(jpeg.data + jpeg.size - 2, "\xFF\xD9", 2) != 0 || !look_at_jpeg(jpeg, &look))
+    if (jpeg.size < 4 || memcmp(jpeg.data + jpeg.size - 2, "\xFF\xD9", 2) != 0 ||
+        !each_segment(jpeg, look_at_segment, &look))
         return false;
     *ret_size = jpeg.size;
     return look.baseline && !look.other_frame && look.rows == rows && look.columns == columns &&
            look.samples == samples &&
            (samples == 1 || (samples == 3 && (look.adobe ? look.adobe_ycc : look.jfif)));
+}
+
+/* ── the profile of a JPEG ── */
+
+/* ICC.1 B.4: "ICC_PROFILE" NUL, the number of the part from 1, how many there are. */
+enum { PROFILE_HEAD = 14 };
+struct profile_part {
+    unsigned wanted, count;
+    struct bytes found;
+};
+
+static void look_for_part(unsigned marker, struct bytes body, void *context)
+{
+    struct profile_part *part = context;
+
+    if (marker == 0xE2 && body.size > PROFILE_HEAD && bytes_starts_with(body, bytes_of("ICC_PROFILE", 12)) &&
+        body.data[12] == part->wanted) {
+        part->count = body.data[13];
+        part->found = bytes_from(body, PROFILE_HEAD);
+    }
+}
+
+void picture_profile_of_jpeg(struct bytes jpeg, struct buffer *into)
+{
+    struct profile_part part = { .wanted = 1, .count = 1 };
+
+    for (; part.wanted <= part.count; part.wanted++) {
+        part.found = bytes_of(NULL, 0);
+        if (!each_segment(jpeg, look_for_part, &part) || !part.found.data) {
+            buffer_cut(into, 0);
+            return;
+        }
+        buffer_append(into, part.found);
+    }
 }

@@ -36,6 +36,10 @@ MUST_USE bool picture_write(enum picture_format format, const struct pixels *pic
 bool picture_is_plain_jpeg(struct bytes jpeg, uint32_t rows, uint32_t columns, unsigned samples,
                            size_t *ret_size);
 
+/* The ICC profile in the APP2 segments of a JPEG or JPEG-LS stream; nothing where there is none, or not all
+ * of it. Safe on any bytes. */
+void picture_profile_of_jpeg(struct bytes jpeg, struct buffer *into);
+
 /* An animated GIF that repeats for ever. Frames of one size. */
 struct gif_animation;
 MUST_USE bool gif_animation_new(uint32_t rows, uint32_t columns, struct gif_animation **ret,

@@ -184,6 +184,17 @@ static void mend_real_window(struct gray_look *look)
         look->window.function = VOI_LINEAR_EXACT;
 }
 
+static bool has_strange_colours(struct attribute_reader *reader, const struct dataset_item *root)
+{
+    static const char *const strange[] = { "HSV", "ARGB", "CMYK", "YBR_PARTIAL_422" };
+    const struct bytes photometric = attribute_text(reader, root, TAG_PHOTOMETRIC_INTERPRETATION);
+
+    for (size_t i = 0; i < COUNT_OF(strange); i++)
+        if (bytes_equal_text(photometric, strange[i]))
+            return true;
+    return false;
+}
+
 static void read_all(struct attribute_reader *reader, const struct data_set *data_set,
                      struct image_display *into)
 {
@@ -197,6 +208,7 @@ static void read_all(struct attribute_reader *reader, const struct data_set *dat
     into->high_bit = attribute_whole(reader, root, TAG_HIGH_BIT, 0, &whole) && whole >= 0 && whole < 64
                          ? (unsigned)whole
                          : UINT32_MAX;
+    into->has_strange_colours = has_strange_colours(reader, root);
     into->prefers_lut = is_one_of(class, lut_first_classes, COUNT_OF(lut_first_classes));
     into->is_segmentation = is_one_of(class, segmentation_classes, COUNT_OF(segmentation_classes));
     into->inverse = attribute_is(reader, root, PRESENTATION_LUT_SHAPE, "INVERSE");

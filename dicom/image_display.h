@@ -83,6 +83,7 @@ struct image_display {
     const double *frames_ms; /* Frame Time Vector, NULL: none */
     uint32_t frames_ms_count;
     uint32_t representative_frame; /* from 1; 0: not told */
+    bool has_strange_colours;      /* a retired Photometric Interpretation that nothing here makes RGB of */
     bool shows_identity;           /* Burned In Annotation or Recognizable Visual Features is YES */
     uint64_t bytes;                /* about so much memory */
 

@@ -61,6 +61,9 @@ bool frame_work_open(const struct service *service, const struct instance_record
                            err) ||
         !store_reader_open(service->store, record->generation, MAY_WAIT, &ret->reader, err))
         return false;
+    if (ret->display->has_strange_colours) /* as RGB they would be anything but what they are */
+        return error_tell(err, FAULT_NOT_ACCEPTABLE,
+                          "The Photometric Interpretation (0028,0004), a retired one, cannot be rendered.");
     make_rule(ret, parameters);
     return true;
 }

@@ -20,16 +20,34 @@ bool instance_metadata_read(const struct service *service, const struct instance
     return read && buffer_check(into, "metadata", err);
 }
 
-struct bytes instance_metadata_text(struct bytes object, uint32_t tag, struct arena *arena)
+static bool first_value(struct bytes object, uint32_t tag, struct bytes *ret)
 {
-    struct json_member attribute, values, name;
-    struct bytes first, text;
+    struct json_member attribute, values;
     size_t at = 0;
 
-    if (!json_attribute_find(object, tag, &attribute) ||
-        !json_object_find(attribute.value, "Value", &values) || !json_array_next(values.value, &at, &first))
+    return json_attribute_find(object, tag, &attribute) &&
+           json_object_find(attribute.value, "Value", &values) && json_array_next(values.value, &at, ret);
+}
+
+struct bytes instance_metadata_text(struct bytes object, uint32_t tag, struct arena *arena)
+{
+    struct json_member name;
+    struct bytes first, text;
+
+    if (!first_value(object, tag, &first))
         return bytes_of(NULL, 0);
     if (json_object_find(first, "Alphabetic", &name) || json_object_find(first, "Ideographic", &name))
         first = name.value;
     return json_text(first, arena, &text) ? text : bytes_of(NULL, 0);
+}
+
+struct bytes instance_metadata_name(struct bytes object, uint32_t tag, const char *group, struct arena *arena)
+{
+    struct json_member name;
+    struct bytes first, text;
+
+    return first_value(object, tag, &first) && json_object_find(first, group, &name) &&
+                   json_text(name.value, arena, &text)
+               ? text
+               : bytes_of(NULL, 0);
 }

@@ -15,5 +15,8 @@ MUST_USE bool instance_metadata_read(const struct service *service, const struct
 /* The first value of an attribute as text, in the arena where it was escaped; a person's name by its
  * alphabetic components; empty: none. */
 struct bytes instance_metadata_text(struct bytes object, uint32_t tag, struct arena *arena);
+/* One group ("Alphabetic", "Ideographic", "Phonetic") of its first value, a person's name; empty: none. */
+struct bytes instance_metadata_name(struct bytes object, uint32_t tag, const char *group,
+                                    struct arena *arena);
 
 #endif

@@ -82,6 +82,25 @@ static bool draw_overlays(const struct frame_work *work, const struct rendering_
     return true;
 }
 
+/* That of the state, of the data set, or of the stored stream (REN-33). `room` holds the last. */
+static bool find_profile(const struct frame_work *work, const struct rendering_parameters *parameters,
+                         struct buffer *room, struct bytes *ret, struct error *err)
+{
+    struct block *stored = NULL;
+
+    *ret = parameters->state && parameters->state->icc_profile.size > 0 ? parameters->state->icc_profile
+                                                                        : work->display->icc_profile;
+    if (ret->size > 0 || frame_table_kind(work->record->frames) != FRAMES_ENCAPSULATED ||
+        work->record->shape.samples_per_pixel != 3)
+        return true;
+    if (!stored_frame(work->record, work->frame, work->reader, &stored, err))
+        return false;
+    picture_profile_of_jpeg(block_bytes(stored), room);
+    block_unref(stored);
+    *ret = buffer_bytes(room);
+    return true;
+}
+
 static bool apply_profile(const struct frame_work *work, const struct rendering_parameters *parameters,
                           struct pixels *picture, struct buffer *profile, struct error *err)
 {
@@ -90,13 +109,14 @@ static bool apply_profile(const struct frame_work *work, const struct rendering_
                                                 [ICC_ADOBERGB] = COLOURS_ADOBE_RGB,
                                                 [ICC_ROMMRGB] = COLOURS_ROMM_RGB };
 
-    const struct bytes source = parameters->state && parameters->state->icc_profile.size > 0
-                                    ? parameters->state->icc_profile
-                                    : work->display->icc_profile;
+    SCOPED(buffer) struct buffer room = { 0 };
+    struct bytes source;
 
     if (parameters->icc == ICC_ABSENT || parameters->icc == ICC_NO || picture->shape.bits_allocated != 8)
         return true;
-    return colour_profile_apply(picture, source, spaces[parameters->icc], profile, err);
+    buffer_init(&room, IMAGE_DISPLAY_CEILING);
+    return find_profile(work, parameters, &room, &source, err) &&
+           colour_profile_apply(picture, source, spaces[parameters->icc], profile, err);
 }
 
 /* All that is drawn, and the profile that goes with the colours. */
@@ -144,15 +164,21 @@ static bool may_stay(const struct frame_work *work, const struct rendering_param
 }
 
 /* The stored stream itself, if any browser shows it rightly; *ret stays NULL where it has to be made. */
-static bool take_stored(const struct frame_work *work, struct block **ret, struct error *err)
+static bool take_stored(const struct frame_work *work, const struct rendering_parameters *parameters,
+                        struct block **ret, struct error *err)
 {
+    SCOPED(buffer) struct buffer profile = { 0 };
     const struct pixel_shape *shape = &work->record->shape;
     struct block *stored = NULL;
     size_t size = 0;
 
     if (!stored_frame(work->record, work->frame, work->reader, &stored, err))
         return false;
-    if (picture_is_plain_jpeg(block_bytes(stored), shape->rows, shape->columns, shape->samples_per_pixel,
+    buffer_init(&profile, IMAGE_DISPLAY_CEILING);
+    if (parameters->icc == ICC_NO) /* then none that is in it may go out */
+        picture_profile_of_jpeg(block_bytes(stored), &profile);
+    if (buffer_bytes(&profile).size == 0 &&
+        picture_is_plain_jpeg(block_bytes(stored), shape->rows, shape->columns, shape->samples_per_pixel,
                               &size)) {
         block_seal(stored, size);
         *ret = stored;
@@ -186,7 +212,7 @@ bool rendered_frame_write(const struct service *service, const struct instance_r
 
     narrowed.wide = parameters->wide && format == PICTURE_PNG;
     bool done = frame_work_open(service, record, frame, &narrowed, &work, err) &&
-                (!may_stay(&work, parameters, format) || take_stored(&work, &made, err));
+                (!may_stay(&work, parameters, format) || take_stored(&work, parameters, &made, err));
     if (done && !made)
         done = make_file(&work, &narrowed, format, &made, err);
     frame_work_close(&work);

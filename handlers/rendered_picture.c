@@ -16,9 +16,6 @@ struct one_picture {
     enum picture_format format;
 };
 
-/* Another version of the renderer is another picture. */
-static const char RENDERER[] = "renderer 1";
-
 bool rendered_cached(const struct service *service, const struct request *request,
                      const struct instance_record *record, uint32_t frame, const char *name,
                      enum patience patience, rendered_make_fn *make, void *context, struct block **ret,
@@ -26,7 +23,7 @@ bool rendered_cached(const struct service *service, const struct request *reques
 {
     struct arena arena = { 0 };
     const struct frame_key key = frame_key_of(record->generation, record->digest, frame,
-                                              arena_printf(&arena, "%s %s", RENDERER, name));
+                                              arena_printf(&arena, "renderer " RENDERER_VERSION " %s", name));
 
     arena_release(&arena);
     return frame_cache_get(service->frame_cache, &key, patience, request->waiter, make, context, ret, err);

@@ -283,10 +283,10 @@ const char *rendering_parameters_name(const struct rendering_parameters *paramet
 {
     const struct region *region = &parameters->region;
     const struct voi_window *window = &parameters->window;
-    const char *name = arena_printf(arena, "q%u%s a%d%d i%d b%d o%d", parameters->quality,
-                                    parameters->quality_is_default ? "d" : "", parameters->annotate_patient,
-                                    parameters->annotate_technique, (int)parameters->icc, parameters->wide,
-                                    parameters->overlays);
+    const char *name = arena_printf(arena, "renderer " RENDERER_VERSION " q%u%s a%d%d i%d b%d o%d",
+                                    parameters->quality, parameters->quality_is_default ? "d" : "",
+                                    parameters->annotate_patient, parameters->annotate_technique,
+                                    (int)parameters->icc, parameters->wide, parameters->overlays);
 
     if (parameters->has_window)
         name = arena_printf(arena, "%s w%.17g,%.17g,%d", name, window->center, window->width,

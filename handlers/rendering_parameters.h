@@ -49,6 +49,9 @@ MUST_USE bool thumbnail_parameters_read(const struct request *request, uint32_t 
  * annotation). */
 MUST_USE bool uri_parameters_read(const struct request *request, uint32_t viewport_ceiling,
                                   struct rendering_parameters *ret, struct error *err);
+/* Another version of the renderer makes other pictures: counted up with each change that a client could see.
+ */
+#define RENDERER_VERSION "2"
 /* The same for any that give the same picture, different for others: part of its name in the cache and its
  * tag. */
 const char *rendering_parameters_name(const struct rendering_parameters *parameters, struct arena *arena);

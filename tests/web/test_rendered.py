@@ -375,6 +375,25 @@ class Parameters(RenderedCase):
         answer = self.assertStatus(self.server.get(self.path + "/rendered?annotation=foo,patient", PNG), 200)
         self.assertIn("The following annotation values are not supported: foo", answer.headers["Warning"])
 
+    def test_REN_20_names_longer_than_the_picture_go_on_below(self):
+        pixels = numpy.zeros((120, 120), "<u2")
+        made = {}
+        for name in ("A" * 12, "A" * 60, "\u05d0\u05d1" * 30, "Yamada^Tarou=\u5c71\u7530^\u592a\u90ce=\u3084\u307e\u3060^\u305f\u308d\u3046"):
+            path = self.stored(pixels, PatientName=name, SpecificCharacterSet="ISO_IR 192", WindowCenter=2048, WindowWidth=4096)
+            made[name] = self.picture(path, "?annotation=patient") > 0
+        short, long, hebrew, japanese = (made[n][:, 2:].any(axis=1).nonzero()[0].max() for n in made)
+        self.assertGreater(long, short + 15, "three lines more")
+        self.assertGreater(hebrew, short + 15)
+        self.assertLess(abs(int(japanese) - int(short)), 3, "letters that no font has are not drawn as boxes")
+
+    def test_REN_55_retired_colours_are_refused_and_not_taken_for_others(self):
+        for photometric, samples in (("HSV", 3), ("YBR_PARTIAL_422", 3), ("ARGB", 4), ("CMYK", 4)):
+            pixels = numpy.zeros((16, 16, samples), "u1")
+            path = self.stored(pixels.reshape(16, 16 * samples), Rows=16, Columns=16, SamplesPerPixel=samples,
+                               PhotometricInterpretation=photometric, PlanarConfiguration=0)
+            self.assertStatus(self.server.get(path + "/rendered", PNG), 406)
+            self.assertStatus(self.server.get(path + "/thumbnail", PNG), 200)
+
     def test_REN_32_33_profiles_are_embedded_and_gif_refuses_them(self):
         rgb = numpy.random.default_rng(2).integers(0, 256, (16, 16, 3)).astype("u1")
         path = self.stored(rgb, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
@@ -573,6 +592,18 @@ class StoredJpeg(RenderedCase):
             self.assertEqual(self.assertStatus(self.server.get(path + "/rendered", JPEG), 200).body, stream)
             for query in ("quality=90", "viewport=12,8", "annotation=patient", "iccprofile=srgb"):
                 self.assertNotEqual(self.assertStatus(self.server.get(f"{path}/rendered?{query}", JPEG), 200).body, stream, query)
+
+    def test_REN_33_the_profile_of_the_stored_stream_is_that_of_the_colours(self):
+        from PIL import ImageCms
+        profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        with_profile = self.stored_jpeg(self.jpeg("RGB", icc_profile=profile), 3)
+        answer = self.assertStatus(self.server.get(with_profile + "/rendered?iccprofile=yes", JPEG), 200)
+        found = [body[14:] for marker, body in jpeg_markers(answer.body) if marker == 0xE2]
+        self.assertEqual(b"".join(found), profile)
+        answer = self.assertStatus(self.server.get(with_profile + "/rendered?iccprofile=no", JPEG), 200)
+        self.assertFalse([1 for marker, _ in jpeg_markers(answer.body) if marker == 0xE2])
+        plain = self.jpeg("RGB")
+        self.assertEqual(self.server.get(self.stored_jpeg(plain, 3) + "/rendered?iccprofile=no", JPEG).body, plain)
 
     def test_REN_22_what_would_be_seen_otherwise_is_made_anew(self):
         for more in ({"WindowCenter": 100, "WindowWidth": 50}, {"PhotometricInterpretation": "MONOCHROME1"}, {"PixelPaddingValue": 0},

@@ -100,6 +100,51 @@ TEST(what_is_drawn_outside_the_picture_is_cut_off)
            err.fault);
 }
 
+TEST(a_letter_comes_from_the_first_font_that_has_it)
+{
+    static const char sans[] = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+    static const char both[] = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf:"
+                               "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+    /* Lisu letters are in DejaVu Sans, not in its typewriter face. */
+    const struct bytes lisu = bytes_of_text("\uA4D0"), latin = bytes_of_text("iiii");
+    SCOPED(pen) struct pen *one = NULL, *two = NULL, *mono = NULL;
+    struct error err = { 0 };
+
+    if (!pen_new(sans, 20, &one, &err) || !pen_new(both, 20, &two, &err) ||
+        !pen_new("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf", 20, &mono, &err))
+        SKIP("no font here");
+    EXPECT(pen_has(one, lisu) && pen_has(two, lisu) && !pen_has(mono, lisu), "which has it");
+    EXPECT(pen_width(two, lisu) == pen_width(one, lisu) && pen_width(two, latin) == pen_width(mono, latin) &&
+               pen_width(two, latin) != pen_width(one, latin),
+           "which draws it");
+    EXPECT(!pen_new("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf:/nonexistent", 20, &mono, &err),
+           "the second is looked at too");
+}
+
+TEST(REN_33_the_profile_in_a_jpeg_is_found_whole_or_not_at_all)
+{
+    SCOPED(pixels) struct pixels made = picture(20, 30, 3, 8);
+    SCOPED(buffer) struct buffer profile = { 0 }, found = { 0 };
+    struct block *file = NULL;
+    struct error err = { 0 };
+
+    buffer_init(&profile, 200000);
+    buffer_init(&found, 200000);
+    for (unsigned i = 0; i < 150000; i++) /* three segments */
+        buffer_append_byte(&profile, (uint8_t)(i * 7 >> 3));
+    EXPECT(picture_write(PICTURE_JPEG, &made, &(struct picture_wish){ .icc_profile = buffer_bytes(&profile) },
+                         &file, &err),
+           "%s", err.detail);
+    picture_profile_of_jpeg(block_bytes(file), &found);
+    EXPECT(bytes_equal(buffer_bytes(&found), buffer_bytes(&profile)), "%zu bytes", buffer_bytes(&found).size);
+    for (size_t size = 0; size < 140000; size += 997) {
+        buffer_cut(&found, 0);
+        picture_profile_of_jpeg(bytes_of(block_bytes(file).data, size), &found);
+        EXPECT(buffer_bytes(&found).size == 0, "of %zu bytes %zu", size, buffer_bytes(&found).size);
+    }
+    block_unref(file);
+}
+
 TEST(REN_22_only_a_plain_jpeg_may_be_shown_as_it_is)
 {
     SCOPED(pixels) struct pixels made = picture(20, 30, 3, 8);
