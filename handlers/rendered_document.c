@@ -214,7 +214,6 @@ void rendered_document_guard(const struct request *request, struct response *res
 {
     response_header(response, request->arena, "Content-Security-Policy",
                     "default-src 'none'; style-src 'unsafe-inline'");
-    response_header(response, request->arena, "X-Content-Type-Options", "nosniff");
 }
 
 bool rendered_document_body(const struct service *service, const struct request *request,

@@ -18,6 +18,16 @@ static bool bad(struct error *err, const char *name, const char *rule)
     return error_tell(err, FAULT_MALFORMED, "The query parameter \"%s\" %s.", name, rule);
 }
 
+/* Of two values it is not known which one is meant. */
+static bool check_single(const struct request *request, const char *const *names, size_t count,
+                         struct error *err)
+{
+    for (size_t i = 0; i < count; i++)
+        if (request_query_is_repeated(request, names[i]))
+            return bad(err, names[i], "is there more than once");
+    return true;
+}
+
 /* ── window ── */
 
 static const struct {
@@ -199,8 +209,12 @@ static bool read_extensions(const struct request *request, struct rendering_para
 bool rendering_parameters_read(const struct request *request, uint32_t viewport_ceiling,
                                struct rendering_parameters *ret, struct error *err)
 {
+    static const char *const single[] = { "window",     "viewport", "quality", "annotation",
+                                          "iccprofile", "bits",     "overlays" };
+
     *ret = (struct rendering_parameters){ 0 };
-    return read_window(request, ret, err) && read_viewport(request, viewport_ceiling, true, ret, err) &&
+    return check_single(request, single, COUNT_OF(single), err) && read_window(request, ret, err) &&
+           read_viewport(request, viewport_ceiling, true, ret, err) &&
            read_quality(request, "quality", ret, err) && read_annotation(request, "annotation", ret, err) &&
            read_icc(request, ret, err) && read_extensions(request, ret, err);
 }
@@ -208,8 +222,11 @@ bool rendering_parameters_read(const struct request *request, uint32_t viewport_
 bool thumbnail_parameters_read(const struct request *request, uint32_t viewport_ceiling,
                                struct rendering_parameters *ret, struct error *err)
 {
+    static const char *const single[] = { "viewport" };
+
     *ret = (struct rendering_parameters){ 0 };
-    return read_viewport(request, viewport_ceiling, false, ret, err);
+    return check_single(request, single, COUNT_OF(single), err) &&
+           read_viewport(request, viewport_ceiling, false, ret, err);
 }
 
 /* ── WADO-URI ── */
@@ -270,9 +287,16 @@ static bool read_uri_region(const struct request *request, struct rendering_para
 bool uri_parameters_read(const struct request *request, uint32_t viewport_ceiling,
                          struct rendering_parameters *ret, struct error *err)
 {
+    static const char *const single[] = {
+        "windowCenter",         "windowWidth",     "rows",       "columns",     "region",
+        "imageQuality",         "imageAnnotation", "annotation", "frameNumber", "presentationUID",
+        "presentationSeriesUID"
+    };
+
     *ret = (struct rendering_parameters){ 0 };
-    return read_uri_window(request, ret, err) && read_uri_size(request, viewport_ceiling, ret, err) &&
-           read_uri_region(request, ret, err) && read_quality(request, "imageQuality", ret, err) &&
+    return check_single(request, single, COUNT_OF(single), err) && read_uri_window(request, ret, err) &&
+           read_uri_size(request, viewport_ceiling, ret, err) && read_uri_region(request, ret, err) &&
+           read_quality(request, "imageQuality", ret, err) &&
            read_annotation(request, "annotation", ret, err) &&
            read_annotation(request, "imageAnnotation", ret, err);
 }

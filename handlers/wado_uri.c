@@ -18,6 +18,8 @@ static const char DICOM[] = "application/dicom";
 static bool needed(const struct request *request, const char *name, struct bytes *ret, struct error *err)
 {
     *ret = request_query(request, name);
+    if (request_query_is_repeated(request, name))
+        return error_tell(err, FAULT_MALFORMED, "The query parameter %s is there more than once.", name);
     return ret->size > 0 ||
            error_tell(err, FAULT_MALFORMED, "The query parameter %s is missing (PS3.18 9.4.2.1).", name);
 }
@@ -42,7 +44,7 @@ static bool check_anonymize(const struct request *request, struct error *err)
 
     if (!anonymize.data)
         return true;
-    if (!bytes_equal_text(anonymize, "yes"))
+    if (!bytes_equal_text(anonymize, "yes") || request_query_is_repeated(request, "anonymize"))
         return error_tell(err, FAULT_MALFORMED, "The only value of anonymize is yes.");
     return error_tell(err, FAULT_NOT_IMPLEMENTED, "Objects are not anonymized by this server.");
 }
@@ -101,7 +103,8 @@ static bool read_syntax(const struct request *request, struct accept *ret, struc
     struct uid uid;
 
     if (syntax.data) {
-        if (!bytes_equal_text(syntax, "*") && !uid_parse(syntax, &uid, &bad))
+        if (request_query_is_repeated(request, "transferSyntax") ||
+            (!bytes_equal_text(syntax, "*") && !uid_parse(syntax, &uid, &bad)))
             return error_tell(err, FAULT_MALFORMED, "transferSyntax is one UID, or *.");
         range = arena_printf(request->arena, "%s; transfer-syntax=%.*s", DICOM, BYTES_ARG(syntax));
     }

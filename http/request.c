@@ -91,6 +91,15 @@ struct bytes request_header(const struct request *request, const char *lower_cas
     return bytes_of(joined, at);
 }
 
+bool request_query_is_repeated(const struct request *request, const char *name)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i < request->query.count; i++)
+        found += bytes_equal_text(request->query.list[i].name, name);
+    return found > 1;
+}
+
 struct bytes request_query(const struct request *request, const char *name)
 {
     const struct field *found = fields_find(&request->query, name);

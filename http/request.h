@@ -62,5 +62,7 @@ struct request {
 struct bytes request_header(const struct request *request, const char *lower_case_name);
 /* The decoded value of a query parameter, the first of its name; data NULL: absent. */
 struct bytes request_query(const struct request *request, const char *name);
+/* Is it there more than once? Some parameters have one value and no other. */
+bool request_query_is_repeated(const struct request *request, const char *name);
 
 #endif

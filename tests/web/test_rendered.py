@@ -315,10 +315,10 @@ class Parameters(RenderedCase):
                          "10,10,0,0,0,5", "10,10,600", "10,10,,,600,10", "10,10,500,0,20,20"),
             "window": ("", "40", "40,400", "40,400,", "40,400,cubic", "a,400,linear", "40,,linear", "40,0.5,linear", "40,0,sigmoid",
                        "40,-1,linear-exact", "40,400,linear,1"),
-            "quality": ("", "0", "101", "x", "1.5", "-3"),
+            "quality": ("", "0", "101", "x", "1.5", "-3", "50&quality=60"),
             "annotation": ("", "patient,", "a b", "%22"),
             "iccprofile": ("", "maybe"),
-            "bits": ("12",),
+            "bits": ("12", "16&bits=16"),
             "overlays": ("maybe",),
         }.items():
             for text in values:
@@ -644,6 +644,7 @@ class Documents(RenderedCase):
         page = answer.body.decode()
         self.assertNotIn("<script", page)
         self.assertIn("default-src 'none'", answer.headers["Content-Security-Policy"])
+        self.assertEqual(answer.headers.get_all("X-Content-Type-Options"), ["nosniff"])
         for text in ("Ultrasound report", "Finding &amp; more", "&lt;script&gt;", "Größe", "12.5 millimeter", "1.2.3.4.5 frame 7", "Doe^Jane"):
             self.assertIn(text, page)
         self.assertLess(page.index("Größe"), page.index("12.5 millimeter"), "nested below what has it")
@@ -762,7 +763,7 @@ class WadoUri(RenderedCase):
     def test_URI_06_frame_number(self):
         self.assertNear(self.png("", 1), linear(self.pixels.astype(float), 2048, 4096), what="the first by default")
         self.assertNear(self.png("&frameNumber=3", 1), linear((self.pixels // 3).astype(float), 2048, 4096))
-        for frame in ("0", "4", "1,2", "x", ""):
+        for frame in ("0", "4", "1,2", "x", "", "1&frameNumber=2"):
             self.assertStatus(self.wado(f"{self.base[1]}&contentType=image/png&frameNumber={frame}"), 400)
         self.assertStatus(self.wado(self.base[0] + "&contentType=image/png&frameNumber=1"), 400)
 
@@ -779,6 +780,7 @@ class WadoUri(RenderedCase):
     def test_URI_11_never_an_identified_object_in_place_of_an_anonymous_one(self):
         answer = self.wado(self.base[0] + "&contentType=image/png&anonymize=yes")
         self.assertIn(answer.status, (400, 501))
+        self.assertStatus(self.wado(self.base[0] + "&contentType=image/png&anonymize=yes&anonymize=yes"), 400)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ TEST(the_first_query_parameter_of_a_name_counts)
     EXPECT_TEXT(request_query(&request, "limit"), "1");
     EXPECT(request_query(&request, "offset").data, "absent");
     EXPECT(!request_query(&request, "Limit").data, "GEN-05: case");
+    EXPECT(request_query_is_repeated(&request, "limit") && !request_query_is_repeated(&request, "offset"),
+           "repeated");
     arena_release(&arena);
 }
 
