@@ -11,10 +11,11 @@
 
 #include "codec/decoder_area.h"
 #include "codec/layout.h"
+#include "codec/samples.h"
 
-static const char UNREADABLE[] = "The stored pixel data cannot be decoded.";
+static const char UNREADABLE[] = "The stored pixel data cannot be decoded";
 
-enum { LARGE_FRAME_BYTES = 2 * 1024 * 1024 };
+enum { LARGE_FRAME_BYTES = 2 * 1024 * 1024, DETAIL_TOLD = 160 };
 
 enum signs { UNSIGNED_ONLY, ANY_SIGN };
 
@@ -23,7 +24,7 @@ enum signs { UNSIGNED_ONLY, ANY_SIGN };
 struct codec {
     enum transfer_syntax syntax;
     const char *library;
-    unsigned most_allocated, most_stored; /* bits a sample */
+    unsigned least_allocated, most_allocated, most_stored; /* bits a sample */
     unsigned most_samples;
     enum signs signs;
     decode_fn *decode; /* NULL: cannot */
@@ -32,32 +33,31 @@ struct codec {
 
 /* clang-format off */
 static const struct codec codecs[] = {
-    /* syntax                        library          bits: cell, used; samples  signs   decode                  encode */
-    { SYNTAX_JPEG_BASELINE_8,        "libjpeg-turbo", 16,  8, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
-    { SYNTAX_JPEG_BASELINE_8,        "libjpeg-turbo", 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
-    { SYNTAX_JPEG_EXTENDED_12,       "libjpeg-turbo", 16,  8, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
-    { SYNTAX_JPEG_EXTENDED_12,       "DCMTK",         16, 12, 1, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
-    { SYNTAX_JPEG_EXTENDED_12,       "DCMTK",         16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
-    { SYNTAX_JPEG_SPECTRAL,          "libjpeg-turbo", 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
-    { SYNTAX_JPEG_PROGRESSIVE,       "libjpeg-turbo", 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
-    { SYNTAX_JPEG_LOSSLESS,          "DCMTK",         16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
-    { SYNTAX_JPEG_LOSSLESS_SV1,      "DCMTK",         16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
-    { SYNTAX_JPEG_LS_LOSSLESS,       "CharLS",        16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
-    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "CharLS",        16, 16, 3, UNSIGNED_ONLY, jpeg_ls_decode,        jpeg_ls_encode },
-    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "CharLS",        16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        NULL },
-    { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
-    { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
-    { SYNTAX_JPEG_2000,              "OpenJPEG",      16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
-    { SYNTAX_JPEG_2000,              "OpenJPEG",      32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
-    { SYNTAX_HTJ2K_LOSSLESS,         "OpenJPH",       16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
-    { SYNTAX_HTJ2K_LOSSLESS_RPCL,    "OpenJPH",       16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
-    { SYNTAX_HTJ2K,                  "OpenJPH",       16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
-    { SYNTAX_JPEG_XL_LOSSLESS,       "libjxl",        16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        jpeg_xl_encode },
-    { SYNTAX_JPEG_XL_RECOMPRESSION,  "libjxl",        16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        NULL },
-    { SYNTAX_JPEG_XL,                "libjxl",        16, 16, 3, UNSIGNED_ONLY, jpeg_xl_decode,        jpeg_xl_encode },
-    { SYNTAX_JPEG_XL,                "libjxl",        16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        NULL },
-    { SYNTAX_RLE_LOSSLESS,           "own",           32, 32, 3, ANY_SIGN,      rle_decode,            rle_encode },
-    { SYNTAX_DEFLATED_FRAME,         "zlib",          64, 64, 3, ANY_SIGN,      deflated_frame_decode, deflated_frame_encode },
+    /* syntax                       library          bits: cell, used; samples, signs          decode                encode */
+    { SYNTAX_JPEG_BASELINE_8,        "libjpeg-turbo", 8, 16,  8, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_BASELINE_8,        "libjpeg-turbo", 8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_EXTENDED_12,       "libjpeg-turbo", 8, 16,  8, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_EXTENDED_12,       "DCMTK",         8, 16, 12, 3, UNSIGNED_ONLY, jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_EXTENDED_12,       "DCMTK",         8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_SPECTRAL,          "libjpeg-turbo", 8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_PROGRESSIVE,       "libjpeg-turbo", 8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
+    { SYNTAX_JPEG_LOSSLESS,          "DCMTK",         8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_LOSSLESS_SV1,      "DCMTK",         8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
+    { SYNTAX_JPEG_LS_LOSSLESS,       "CharLS",        8, 16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
+    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "CharLS",        8, 16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
+    { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      8, 32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
+    { SYNTAX_JPEG_2000,              "OpenJPEG",      1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_JPEG_2000,              "OpenJPEG",      8, 32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
+    { SYNTAX_HTJ2K_LOSSLESS,         "OpenJPH",       1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_HTJ2K_LOSSLESS_RPCL,    "OpenJPH",       1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_HTJ2K,                  "OpenJPH",       1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
+    { SYNTAX_JPEG_XL_LOSSLESS,       "libjxl",        1, 16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        jpeg_xl_encode },
+    { SYNTAX_JPEG_XL_RECOMPRESSION,  "libjxl",        8, 16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        NULL },
+    { SYNTAX_JPEG_XL,                "libjxl",        1, 16, 16, 3, UNSIGNED_ONLY, jpeg_xl_decode,        jpeg_xl_encode },
+    { SYNTAX_JPEG_XL,                "libjxl",        1, 16, 16, 3, ANY_SIGN,      jpeg_xl_decode,        NULL },
+    { SYNTAX_RLE_LOSSLESS,           "own",           1, 32, 32, 3, ANY_SIGN,      rle_decode,            rle_encode },
+    { SYNTAX_DEFLATED_FRAME,         "zlib",          1, 64, 64, 3, ANY_SIGN,      deflated_frame_decode, deflated_frame_encode },
 };
 /* clang-format on */
 
@@ -67,18 +67,28 @@ static bool is_native(enum transfer_syntax syntax)
            syntax == SYNTAX_EXPLICIT_BE || syntax == SYNTAX_ENCAPSULATED_LE;
 }
 
+static bool has_a_cell(const struct pixel_shape *shape)
+{
+    const unsigned bits = shape->bits_allocated;
+
+    return bits == 1 || bits == 8 || bits == 16 || bits == 32 || bits == 64;
+}
+
 static bool fits(const struct codec *codec, const struct pixel_shape *shape)
 {
-    /* One bit a pixel is a form of native bytes, which only Deflate takes for what they are. */
-    const bool bits = shape->bits_allocated == 1 && codec->syntax == SYNTAX_DEFLATED_FRAME;
-
-    return (bits ||
-            (shape->bits_allocated >= 8 && shape->bits_allocated % 8 == 0 && shape->bits_allocated != 24)) &&
+    return has_a_cell(shape) && shape->bits_allocated >= codec->least_allocated &&
            shape->bits_allocated <= codec->most_allocated && shape->bits_stored >= 1 &&
            shape->bits_stored <= codec->most_stored && shape->bits_stored <= shape->bits_allocated &&
-           (shape->samples_per_pixel == 1 || shape->samples_per_pixel == codec->most_samples) &&
+           (shape->samples_per_pixel == 1 ||
+            (shape->samples_per_pixel == codec->most_samples && shape->bits_allocated > 1)) &&
            (!shape->is_signed || codec->signs == ANY_SIGN) && shape->rows && shape->columns &&
            shape->rows <= UINT16_MAX && shape->columns <= UINT16_MAX;
+}
+
+/* What is near a palette's index is another colour, and what is near a bit is the other one. */
+static bool bears_losses(const struct pixel_shape *shape)
+{
+    return shape->photometric != PALETTE_COLOR && shape->bits_allocated > 1;
 }
 
 static const struct codec *decoder_of(enum transfer_syntax from, const struct pixel_shape *shape)
@@ -91,6 +101,8 @@ static const struct codec *decoder_of(enum transfer_syntax from, const struct pi
 
 static const struct codec *encoder_of(enum transfer_syntax to, const struct pixel_shape *shape)
 {
+    if (!transfer_syntax_info(to)->lossless && !bears_losses(shape))
+        return NULL;
     for (size_t i = 0; i < COUNT_OF(codecs); i++)
         if (codecs[i].syntax == to && codecs[i].encode && fits(&codecs[i], shape))
             return &codecs[i];
@@ -120,7 +132,7 @@ static struct pixel_shape shape_between(enum transfer_syntax from, const struct 
     struct pixel_shape between = *shape;
 
     if (!is_native(from) && (shape->photometric == YBR_FULL_422 || shape->photometric == YBR_RCT ||
-                             shape->photometric == YBR_ICT))
+                             shape->photometric == YBR_ICT || shape->photometric == XYB))
         between.photometric = RGB;
     return between;
 }
@@ -131,6 +143,59 @@ bool codec_can(enum transfer_syntax from, enum transfer_syntax to, const struct 
 
     return from == to || is_recompression(from, to) ||
            (codec_can_decode(from, shape) && codec_can_encode(to, &between));
+}
+
+/* The most bits that an encoder for `to` takes; 0: there is none. */
+static unsigned most_bits_of(enum transfer_syntax to, bool is_signed)
+{
+    unsigned most = 0;
+
+    for (size_t i = 0; i < COUNT_OF(codecs); i++)
+        if (codecs[i].syntax == to && codecs[i].encode && (!is_signed || codecs[i].signs == ANY_SIGN) &&
+            codecs[i].most_stored > most)
+            most = codecs[i].most_stored;
+    return most;
+}
+
+static void why_not_encoded(enum transfer_syntax to, const struct pixel_shape *shape,
+                            char ret[CODEC_REASON_BYTES])
+{
+    const unsigned most = most_bits_of(to, false);
+    const bool bits = shape->bits_allocated == 1;
+
+    if (most == 0)
+        snprintf(ret, CODEC_REASON_BYTES, "has no encoder here");
+    else if (shape->bits_stored == 0)
+        snprintf(ret, CODEC_REASON_BYTES, "holds no real numbers, nor any without Bits Stored");
+    else if (!has_a_cell(shape) || shape->bits_stored > shape->bits_allocated)
+        snprintf(ret, CODEC_REASON_BYTES, "cannot be made: Bits Stored %u and Bits Allocated %u contradict",
+                 shape->bits_stored, shape->bits_allocated);
+    else if (shape->samples_per_pixel != 1 && (shape->samples_per_pixel != 3 || bits))
+        snprintf(ret, CODEC_REASON_BYTES, "cannot be made of %u samples a pixel", shape->samples_per_pixel);
+    else if (!transfer_syntax_info(to)->lossless && !bears_losses(shape))
+        snprintf(ret, CODEC_REASON_BYTES, "loses what %s do not bear",
+                 bits ? "single bits" : "the indices of a palette");
+    else if (bits)
+        snprintf(ret, CODEC_REASON_BYTES, "holds no samples of Bits Allocated 1");
+    else if (shape->bits_stored > most || shape->bits_allocated > 16)
+        snprintf(ret, CODEC_REASON_BYTES, "is made of at most %u bits a sample, these have %u",
+                 most < shape->bits_stored ? most : 16, shape->bits_stored);
+    else if (shape->is_signed && most_bits_of(to, true) == 0)
+        snprintf(ret, CODEC_REASON_BYTES, "holds no signed samples");
+    else
+        snprintf(ret, CODEC_REASON_BYTES, "cannot be made of such an image");
+}
+
+void codec_why_not(enum transfer_syntax from, enum transfer_syntax to, const struct pixel_shape *shape,
+                   char ret[CODEC_REASON_BYTES])
+{
+    const struct pixel_shape between = shape_between(from, shape);
+
+    if (!codec_can_decode(from, shape))
+        snprintf(ret, CODEC_REASON_BYTES, "cannot be made: %s has no decoder here for %u samples of %u bits",
+                 transfer_syntax_info(from)->uid, shape->samples_per_pixel, shape->bits_allocated);
+    else
+        why_not_encoded(to, &between, ret);
 }
 
 void pixels_done(struct pixels *pixels)
@@ -163,7 +228,8 @@ bool decoding_failed(struct error *err, const char *format, ...)
     va_start(args, format);
     vsnprintf(detail, sizeof detail, format, args);
     va_end(args);
-    error_tell(err, FAULT_CORRUPT_PIXELS, "%s", UNREADABLE);
+    /* What a stream says of itself is no secret of anyone, and tells a damaged one from an unknown one. */
+    error_tell(err, FAULT_CORRUPT_PIXELS, "%s: %s.", UNREADABLE, detail);
     snprintf(err->detail, sizeof err->detail, "%s", detail);
     return false;
 }
@@ -253,15 +319,41 @@ static bool arrange(const struct codec_wish *wish, const struct pixel_shape *wan
     return layout_planar(pixels, wanted->planar, err);
 }
 
-bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, struct block *coded,
-                  const struct codec_wish *wish, struct pixels *ret, struct error *err)
+/* Codecs know no cells of one bit: they see bytes of 0 and 1. */
+static bool is_of_bits(enum transfer_syntax syntax, const struct pixel_shape *shape)
 {
-    const struct decoding task = {
+    return shape->bits_allocated == 1 && !is_native(syntax) && syntax != SYNTAX_DEFLATED_FRAME;
+}
+
+static struct decoding task_of(const struct pixel_shape *shape, struct block *coded,
+                               const struct codec_wish *wish)
+{
+    return (struct decoding){
         .shape = *shape,
         .coded = block_bytes(coded),
         .wish = wish,
         .ceiling_bytes = wish->ceiling_bytes ? wish->ceiling_bytes : CODEC_CEILING_BYTES,
     };
+}
+
+static bool decode_here(enum transfer_syntax from, const struct codec *codec, const struct decoding *task,
+                        struct pixels *ret, struct error *err)
+{
+    static const struct codec_wish whole; /* the average of bits is none */
+    struct decoding of_bytes = *task;
+
+    if (!is_of_bits(from, &task->shape))
+        return codec->decode(task, ret, err);
+    of_bytes.of_bits = true;
+    of_bytes.shape.bits_allocated = 8;
+    of_bytes.wish = &whole;
+    return codec->decode(&of_bytes, ret, err) && samples_pack(ret, err);
+}
+
+bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, struct block *coded,
+                  const struct codec_wish *wish, struct pixels *ret, struct error *err)
+{
+    const struct decoding task = task_of(shape, coded, wish);
     SCOPED(pixels) struct pixels pixels = { 0 };
 
     if (is_native(from)) {
@@ -283,10 +375,10 @@ bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, st
             };
             return decoder_process_run(&job, task.coded, ret, err);
         }
-        if (!codec->decode(&task, &pixels, err)) {
+        if (!decode_here(from, codec, &task, &pixels, err)) {
             if (err->fault == FAULT_CORRUPT_PIXELS &&
                 !err->told[0]) /* from the bridge, which tells the log alone */
-                snprintf(err->told, sizeof err->told, "%s", UNREADABLE);
+                snprintf(err->told, sizeof err->told, "%s: %.*s.", UNREADABLE, DETAIL_TOLD, err->detail);
             return error_while(err, "decoding %s", transfer_syntax_info(from)->uid);
         }
     }
@@ -294,6 +386,20 @@ bool codec_decode(enum transfer_syntax from, const struct pixel_shape *shape, st
         return false;
     *ret = (struct pixels){ TAKE(pixels.block), pixels.shape };
     return true;
+}
+
+/* As encoders want samples. 4:2:2 cannot be encoded as it is; every encoder but RLE's wants the samples of a
+ * pixel together. Where something is lost anyway, colours lose least in the codec's own (PS3.5 8.2.4, 8.2.15:
+ * JPEG 2000 and JPEG XL have no YBR_FULL). */
+static bool prepare(enum transfer_syntax to, struct pixels *pixels, struct error *err)
+{
+    const bool own_colours = to == SYNTAX_JPEG_2000 || to == SYNTAX_HTJ2K || to == SYNTAX_JPEG_XL;
+
+    if (is_of_bits(to, &pixels->shape) && !samples_unpack(pixels, err))
+        return false;
+    return layout_full_chroma(pixels, err) &&
+           (to == SYNTAX_RLE_LOSSLESS || to == SYNTAX_DEFLATED_FRAME || layout_planar(pixels, false, err)) &&
+           (!own_colours || layout_rgb(pixels, err));
 }
 
 bool codec_encode(enum transfer_syntax to, const struct pixels *pixels,
@@ -312,11 +418,10 @@ bool codec_encode(enum transfer_syntax to, const struct pixels *pixels,
                           transfer_syntax_info(to)->uid, pixels->shape.samples_per_pixel,
                           pixels->shape.bits_allocated);
     ready = (struct pixels){ block_ref(pixels->block), pixels->shape };
-    /* 4:2:2 cannot be encoded as it is; every encoder but RLE's wants the samples of a pixel together. */
-    if (!layout_full_chroma(&ready, err) ||
-        (to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME && !layout_planar(&ready, false, err)) ||
-        !codec->encode(to, &ready, parameters, &coded, err))
+    if (!prepare(to, &ready, err) || !codec->encode(to, &ready, parameters, &coded, err))
         return error_while(err, "encoding %s", transfer_syntax_info(to)->uid);
+    if (pixels->shape.bits_allocated == 1)
+        coded.shape.bits_allocated = 1;
     *ret = (struct pixels){ TAKE(coded.block), coded.shape };
     return true;
 }

@@ -25,6 +25,11 @@ bool codec_can(enum transfer_syntax from, enum transfer_syntax to, const struct 
 bool codec_can_decode(enum transfer_syntax from, const struct pixel_shape *shape);
 bool codec_can_encode(enum transfer_syntax to, const struct pixel_shape *shape);
 
+/* Why codec_can says no, as the end of a sentence that begins with the UID of `to`. */
+enum { CODEC_REASON_BYTES = 120 };
+void codec_why_not(enum transfer_syntax from, enum transfer_syntax to, const struct pixel_shape *shape,
+                   char ret[CODEC_REASON_BYTES]);
+
 /* One frame and what its bytes are. Owns a reference. */
 struct pixels {
     struct block *block;

@@ -55,8 +55,7 @@ static inline unsigned decoder_cpu_limit_s(const struct decoder_job *job)
 static inline bool decoder_shape_is_sound(const struct pixel_shape *shape)
 {
     return shape->rows <= UINT16_MAX && shape->columns <= UINT16_MAX && shape->samples_per_pixel <= 4 &&
-           shape->bits_allocated <= 64 && shape->bits_stored <= 64 &&
-           (unsigned)shape->photometric <= PALETTE_COLOR;
+           shape->bits_allocated <= 64 && shape->bits_stored <= 64 && (unsigned)shape->photometric <= XYB;
 }
 
 /* CORRUPT_PIXELS, told. Returns false. */

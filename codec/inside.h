@@ -15,6 +15,7 @@ struct decoding {
     struct bytes coded;
     const struct codec_wish *wish;
     uint64_t ceiling_bytes;
+    bool of_bits; /* the shape has bytes of 0 and 1, the attributes say Bits Allocated 1 */
 };
 
 /* What a code stream says of itself, read by our own eyes before a library sees it. */
@@ -36,8 +37,8 @@ MUST_USE bool decoding_check(const struct decoding *task, const struct stream_fa
                              struct error *err);
 /* A sealed block of pixel_shape_frame_bytes(shape) bytes, and the shape. */
 MUST_USE bool pixels_take(const struct pixel_shape *shape, struct pixels *ret, struct error *err);
-/* CORRUPT_PIXELS, told: "The stored pixel data cannot be decoded." with a detail for the log. Returns false.
- */
+/* CORRUPT_PIXELS, told with what is wrong: so nothing but what the stream says may stand there. Returns
+ * false. */
 bool decoding_failed(struct error *err, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* codec/jpeg.c: the marker segments up to the frame header, then the library for what it announces. */

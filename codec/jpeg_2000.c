@@ -373,6 +373,15 @@ static bool open_jpeg_encode(bool reversible, const struct pixels *pixels,
     return true;
 }
 
+/* A step of the quantiser as a part of the range of values: 1/1000 at 90, but no less than one value, since
+ * finer ones take more than no loss at all; twice that ten below. */
+static float quantiser_of(unsigned bits, unsigned quality)
+{
+    const float finest = 0.5f / exp2f((float)bits);
+
+    return (finest > 0.0005f ? finest : 0.0005f) * exp2f((100.0f - (float)quality) / 10.0f);
+}
+
 static bool open_jph_encode(enum transfer_syntax to, const struct pixels *pixels,
                             const struct codec_parameters *parameters, unsigned bits, struct pixels *ret,
                             struct error *err)
@@ -389,9 +398,7 @@ static bool open_jph_encode(enum transfer_syntax to, const struct pixels *pixels
     const struct ht_j2k_style style = {
         .levels = to == SYNTAX_HTJ2K_LOSSLESS_RPCL ? rpcl_levels_of(shape) : levels_of(shape),
         .colour_transform = is_transformed(shape),
-        /* A step of the quantiser as a part of the range of values: 1/1000 at 90, twice that ten below. */
-        .quantiser =
-            to == SYNTAX_HTJ2K ? 0.0005f * exp2f((100.0f - (float)quality_of(parameters)) / 10.0f) : 0.0f,
+        .quantiser = to == SYNTAX_HTJ2K ? quantiser_of(bits, quality_of(parameters)) : 0.0f,
         .tile_part_lengths = to == SYNTAX_HTJ2K_LOSSLESS_RPCL,
     };
 

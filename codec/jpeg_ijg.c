@@ -92,6 +92,8 @@ bool jpeg_ijg_encode_12(const struct pixels *pixels, const struct codec_paramete
                           "The samples use more than 12 bits: no JPEG Extended of them.");
     ret->shape = pixels->shape;
     ret->shape.bits_stored = 12;
+    if (ret->shape.samples_per_pixel == 3) /* DCMTK's coder keeps all of the colours */
+        ret->shape.photometric = YBR_FULL;
     return ijg_jpeg_encode_12(block_bytes(pixels->block).data, &image,
                               parameters->quality ? parameters->quality : CODEC_QUALITY, &ret->block, err);
 }

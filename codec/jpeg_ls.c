@@ -10,7 +10,7 @@
 
 #include "codec/samples.h"
 
-enum { SOF_LS = 0xF7, LEAST_BITS = 2, NEAR_STEP = 5, SLACK_BYTES = 64 * 1024 };
+enum { SOF_LS = 0xF7, LEAST_BITS = 2, LEAST_WIDE_BITS = 9, NEAR_STEP = 5, SLACK_BYTES = 64 * 1024 };
 
 static bool charls_failed(charls_jpegls_errc code, const char *doing, struct error *err)
 {
@@ -115,31 +115,28 @@ bool jpeg_ls_encode(enum transfer_syntax to, const struct pixels *pixels,
     SCOPED(pixels) struct pixels plain = { block_ref(pixels->block), pixels->shape };
     const struct pixel_shape *shape = &plain.shape;
     unsigned bits = samples_pattern_precision(&plain);
-    const size_t samples = (size_t)shape->rows * shape->columns * shape->samples_per_pixel;
-    struct block *narrow = NULL;
     size_t estimate = 0, written = 0;
     charls_jpegls_errc code;
 
     if (!encoder)
         return error_set(err, FAULT_BUSY, "CharLS: no memory for an encoder");
-    if (bits < LEAST_BITS)
-        bits = LEAST_BITS;
+    /* The stream has cells as wide as the attributes say: decoders elsewhere insist. */
+    if (bits < (shape->bits_allocated == 16 ? LEAST_WIDE_BITS : LEAST_BITS))
+        bits = shape->bits_allocated == 16 ? LEAST_WIDE_BITS : LEAST_BITS;
+    int32_t near = to == SYNTAX_JPEG_LS_NEAR_LOSSLESS ? near_of(parameters) : 0;
+    if (near >= 1 << (samples_precision(&plain) - 1))
+        near = 0;
+    /* Two's complement goes through as a pattern, and its largest and smallest number lie beside each other.
+     */
+    if (near && shape->is_signed &&
+        !samples_keep_inside(&plain, samples_precision(&plain), (unsigned)near, err))
+        return false;
     if (!samples_unsign(&plain, bits, err))
         return false;
     struct bytes from = block_bytes(plain.block);
-    if (bits <= 8 && shape->bits_allocated == 16) { /* CharLS wants bytes then */
-        if (!block_take(samples, &narrow, err))
-            return false;
-        samples_narrow(from.data, samples, block_room(narrow, NULL));
-        block_seal(narrow, samples);
-        block_unref(plain.block);
-        plain.block = narrow;
-        from = block_bytes(narrow);
-    }
     const charls_frame_info info = { shape->columns, shape->rows, (int32_t)bits, shape->samples_per_pixel };
-    const int32_t near = to == SYNTAX_JPEG_LS_NEAR_LOSSLESS ? near_of(parameters) : 0;
     if ((code = charls_jpegls_encoder_set_frame_info(encoder, &info)) != 0 ||
-        (code = charls_jpegls_encoder_set_near_lossless(encoder, near < 1 << (bits - 1) ? near : 0)) != 0 ||
+        (code = charls_jpegls_encoder_set_near_lossless(encoder, near)) != 0 ||
         (code = charls_jpegls_encoder_set_interleave_mode(encoder, shape->samples_per_pixel > 1
                                                                        ? CHARLS_INTERLEAVE_MODE_SAMPLE
                                                                        : CHARLS_INTERLEAVE_MODE_NONE)) != 0 ||

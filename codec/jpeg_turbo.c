@@ -250,7 +250,8 @@ bool jpeg_turbo_encode(enum transfer_syntax to, const struct pixels *pixels,
         memcpy(block_room(ret->block, NULL), coded, coded_size);
         block_seal(ret->block, coded_size);
         ret->shape = *shape;
-        ret->shape.bits_stored = 8; /* a stream of 8 bits, and losses reach into all of them */
+        ret->shape.bits_allocated = 8; /* PS3.5 Table 8.2.1-1 */
+        ret->shape.bits_stored = 8;    /* a stream of 8 bits, and losses reach into all of them */
         if (shape->samples_per_pixel == 3)
             ret->shape.photometric = parameters->full_chroma ? YBR_FULL : YBR_FULL_422;
     }

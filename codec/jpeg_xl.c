@@ -3,8 +3,8 @@
  *
  * JPEG XL (ISO/IEC 18181) by libjxl, on one thread: frames run beside each other, not inside one another.
  *
- * This version of the library takes and gives words over their whole range, 0 to 65535, whatever the image's
- * bits: a value v of n bits is v * 65535 / (2^n - 1), rounded, and comes back exactly.
+ * This version of the library takes and gives bytes and words over their whole range, 0 to 255 or 65535,
+ * whatever the image's bits: a value v of n bits is v * 65535 / (2^n - 1), rounded, and comes back exactly.
  */
 #include "codec/inside.h"
 
@@ -27,7 +27,23 @@ static void close_encoder(JxlEncoder **encoder)
     JxlEncoderDestroy(*encoder);
 }
 
-/* ── words over the whole range ── */
+/* ── cells over their whole range ── */
+
+static void spread_bytes(uint8_t *data, size_t count, unsigned bits)
+{
+    const unsigned most = (1u << bits) - 1;
+
+    for (size_t i = 0; i < count; i++)
+        data[i] = (uint8_t)(((data[i] & most) * 255u + most / 2) / most);
+}
+
+static void gather_bytes(uint8_t *data, size_t count, unsigned bits)
+{
+    const unsigned most = (1u << bits) - 1;
+
+    for (size_t i = 0; i < count; i++)
+        data[i] = (uint8_t)((data[i] * most + 127u) / 255u);
+}
 
 static void spread(uint8_t *data, size_t count, unsigned bits)
 {
@@ -100,7 +116,10 @@ static void finish_samples(const struct stream_facts *facts, struct pixels *pixe
     const size_t samples = (size_t)shape->rows * shape->columns * shape->samples_per_pixel;
     uint8_t *room = block_room(pixels->block, NULL);
 
-    if (facts->bits <= 8 && shape->bits_allocated == 16)
+    const bool wide = shape->bits_allocated == 16;
+    if (facts->bits < 8)
+        gather_bytes(wide ? room + samples : room, samples, facts->bits);
+    if (facts->bits <= 8 && wide)
         samples_widen(room, samples);
     else if (facts->bits > 8 && facts->bits < 16)
         gather(room, samples, facts->bits);
@@ -214,7 +233,7 @@ static bool ready_samples(const struct pixels *pixels, unsigned bits, struct blo
 
     if (!samples_unsign(&plain, bits, err))
         return false;
-    if (pixels->shape.bits_allocated == 8 || bits == 16) {
+    if (bits == pixels->shape.bits_allocated) {
         *ret = TAKE(plain.block);
         return true;
     }
@@ -222,12 +241,14 @@ static bool ready_samples(const struct pixels *pixels, unsigned bits, struct blo
     if (!block_take(from.size, &made, err))
         return false;
     uint8_t *room = block_room(made, NULL);
-    if (bits <= 8) {
+    if (bits <= 8 && pixels->shape.bits_allocated == 16)
         samples_narrow(from.data, samples, room);
-    } else {
+    else
         memcpy(room, from.data, from.size);
+    if (bits < 8)
+        spread_bytes(room, samples, bits);
+    else if (bits > 8)
         spread(room, samples, bits);
-    }
     block_seal(made, samples * (bits <= 8 ? 1u : 2u));
     *ret = made;
     return true;
@@ -238,14 +259,10 @@ bool jpeg_xl_encode(enum transfer_syntax to, const struct pixels *pixels,
 {
     __attribute__((cleanup(close_encoder))) JxlEncoder *encoder = JxlEncoderCreate(NULL);
     const bool lossless = to == SYNTAX_JPEG_XL_LOSSLESS;
-    unsigned bits = samples_pattern_precision(pixels);
+    const unsigned bits = samples_pattern_precision(pixels);
     const unsigned quality = parameters->quality ? parameters->quality : CODEC_QUALITY;
     struct block *samples = NULL;
 
-    if (bits <= 8 && pixels->shape.bits_allocated == 8)
-        bits = 8; /* bytes have their whole range as well */
-    else if (bits < 8)
-        bits = 8;
     if (!encoder)
         return error_set(err, FAULT_BUSY, "libjxl: no memory for an encoder");
     if (!ready_samples(pixels, bits, &samples, err))
@@ -266,6 +283,8 @@ bool jpeg_xl_encode(enum transfer_syntax to, const struct pixels *pixels,
         return error_set(err, FAULT_INTERNAL, "libjxl: the encoder takes no such image");
     JxlEncoderCloseInput(encoder);
     ret->shape = pixels->shape;
+    if (!lossless && pixels->shape.photometric == RGB)
+        ret->shape.photometric = XYB;
     if (!lossless)
         ret->shape.bits_stored = (uint16_t)bits;
     return collect(encoder, from.size / 2 + GROW_BYTES, &ret->block, err);

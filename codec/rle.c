@@ -12,6 +12,7 @@
 #include "codec/inside.h"
 
 #include "codec/layout.h"
+#include "codec/samples.h"
 
 enum { HEADER_BYTES = 64, SEGMENTS_MOST = 15 };
 
@@ -26,20 +27,20 @@ static void set_word(uint8_t *at, uint32_t value)
         at[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* Exactly `size` bytes out of a segment; what the segment has beyond them is padding. */
-static bool unpack(struct bytes segment, uint8_t *into, size_t size)
+/* At most `size` bytes out of a segment; what the segment has beyond them is padding. Returns how many. */
+static size_t unpack(struct bytes segment, uint8_t *into, size_t size)
 {
     const uint8_t *from = segment.data, *const end = segment.data + segment.size;
     size_t done = 0;
 
     while (done < size) {
         if (from == end)
-            return false;
+            return done;
         const unsigned n = *from++;
         if (n < 128) {
             size_t run = n + 1;
             if ((size_t)(end - from) < run)
-                return false;
+                return done;
             if (run > size - done)
                 run = size - done;
             memcpy(into + done, from, run);
@@ -48,13 +49,31 @@ static bool unpack(struct bytes segment, uint8_t *into, size_t size)
         } else if (n > 128) {
             size_t run = 257 - n;
             if (from == end)
-                return false;
+                return done;
             if (run > size - done)
                 run = size - done;
             memset(into + done, *from++, run);
             done += run;
         }
     }
+    return done;
+}
+
+/* Of Bits Allocated 1 a pixel is a byte (G.2: padded with zeros); some encoders give eight pixels to each,
+ * as native data have them, and then there is an eighth of the bytes. */
+static bool unpack_plane(struct bytes segment, bool of_bits, uint8_t *into, size_t pixels)
+{
+    const size_t done = unpack(segment, into, pixels), packed = (pixels + 7) / 8;
+    struct block *bits = NULL;
+    struct error ignored = { 0 };
+
+    if (done == pixels || !of_bits || done < packed || done > packed + 1)
+        return done == pixels;
+    if (!block_take(packed, &bits, &ignored))
+        return false;
+    memcpy(block_room(bits, NULL), into, packed);
+    samples_unpack_bits(block_room(bits, NULL), pixels, into);
+    block_unref(bits);
     return true;
 }
 
@@ -115,7 +134,7 @@ bool rle_decode(const struct decoding *task, struct pixels *ret, struct error *e
         uint8_t *const planes = width > 1 ? block_room(scratch, NULL) : sample_into;
 
         for (unsigned i = 0; i < width && ok; i++)
-            if (!unpack(segments[sample * width + i], planes + i * pixels, pixels))
+            if (!unpack_plane(segments[sample * width + i], task->of_bits, planes + i * pixels, pixels))
                 ok = decoding_failed(err, "RLE: segment %u ends early", sample * width + i + 1);
         if (ok && width > 1)
             merge_planes(planes, pixels, width, width, sample_into);

@@ -5,6 +5,8 @@
  */
 #include "codec/samples.h"
 
+#include "codec/inside.h"
+
 static inline uint16_t word_at(const uint8_t *data, size_t i)
 {
     uint16_t word;
@@ -87,6 +89,33 @@ bool samples_unsign(struct pixels *pixels, unsigned bits, struct error *err)
     return true;
 }
 
+static inline int32_t clamped(int32_t value, int32_t least, int32_t most)
+{
+    return value < least ? least : value > most ? most : value;
+}
+
+bool samples_keep_inside(struct pixels *pixels, unsigned bits, unsigned margin, struct error *err)
+{
+    const struct bytes from = block_bytes(pixels->block);
+    const size_t count = count_samples(pixels);
+    const int32_t most = (int32_t)(1 << (bits - 1)) - 1 - (int32_t)margin, least = -most - 1;
+    struct block *next = NULL;
+
+    if (!block_take(from.size, &next, err))
+        return false;
+    uint8_t *into = block_room(next, NULL);
+    if (pixels->shape.bits_allocated == 8)
+        for (size_t i = 0; i < count; i++)
+            into[i] = (uint8_t)clamped((int8_t)from.data[i], least, most);
+    else
+        for (size_t i = 0; i < count; i++)
+            set_word(into, i, (uint16_t)clamped((int16_t)word_at(from.data, i), least, most));
+    block_seal(next, from.size);
+    block_unref(pixels->block);
+    pixels->block = next;
+    return true;
+}
+
 void samples_sign(uint8_t *data, size_t count, unsigned bits_allocated, unsigned bits)
 {
     const unsigned shift = bits_allocated - bits;
@@ -117,11 +146,6 @@ void samples_narrow(const uint8_t *words, size_t count, uint8_t *into)
 {
     for (size_t i = 0; i < count; i++)
         into[i] = words[2 * i];
-}
-
-static inline int32_t clamped(int32_t value, int32_t least, int32_t most)
-{
-    return value < least ? least : value > most ? most : value;
 }
 
 void samples_store(const int32_t *from, size_t count, int32_t least, int32_t most, unsigned bits_allocated,
@@ -161,4 +185,44 @@ void samples_load(const uint8_t *from, size_t count, size_t stride, unsigned bit
             memcpy(&value, from + 4 * i * stride, sizeof value);
         into[i] = is_signed ? (int32_t)(value << shift) >> shift : (int32_t)(value << shift >> shift);
     }
+}
+
+void samples_unpack_bits(const uint8_t *packed, size_t count, uint8_t *into)
+{
+    for (size_t i = 0; i < count; i++)
+        into[i] = packed[i / 8] >> (i % 8) & 1;
+}
+
+bool samples_unpack(struct pixels *pixels, struct error *err)
+{
+    struct pixel_shape shape = pixels->shape;
+    struct pixels bytes = { 0 };
+
+    shape.bits_allocated = 8;
+    if (!pixels_take(&shape, &bytes, err))
+        return false;
+    samples_unpack_bits(block_bytes(pixels->block).data, (size_t)shape.rows * shape.columns,
+                        block_room(bytes.block, NULL));
+    pixels_done(pixels);
+    *pixels = bytes;
+    return true;
+}
+
+bool samples_pack(struct pixels *pixels, struct error *err)
+{
+    const uint8_t *from = block_bytes(pixels->block).data;
+    const size_t count = (size_t)pixels->shape.rows * pixels->shape.columns;
+    struct pixel_shape shape = pixels->shape;
+    struct pixels bits = { 0 };
+
+    shape.bits_allocated = 1;
+    if (!pixels_take(&shape, &bits, err))
+        return false;
+    uint8_t *into = block_room(bits.block, NULL);
+    memset(into, 0, block_bytes(bits.block).size);
+    for (size_t i = 0; i < count; i++)
+        into[i / 8] |= (uint8_t)((from[i] != 0) << (i % 8));
+    pixels_done(pixels);
+    *pixels = bits;
+    return true;
 }

@@ -136,6 +136,7 @@ static enum photometric photometric_of(struct bytes text)
         { "YBR_ICT", YBR_ICT },
         { "YBR_RCT", YBR_RCT },
         { "PALETTE COLOR", PALETTE_COLOR },
+        { "XYB", XYB },
     };
     const struct bytes name = vr_trim(vr_info("CS"), text);
 
@@ -222,6 +223,8 @@ static bool read_frames(struct reading *reading, struct description *found, stru
 
     if (!read_shape(reading, &found->shape, err) || !read_frame_count(reading, &frames, err))
         return false;
+    if (skeleton->has_pixel_data && skeleton->pixel_tag != TAG_PIXEL_DATA)
+        found->shape.bits_stored = 0;
     if (!skeleton->has_pixel_data || skeleton->pixel_size == 0)
         return true;
     if (data_set->deflated) {

@@ -19,13 +19,14 @@ enum photometric {
     YBR_PARTIAL_420,
     YBR_ICT,
     YBR_RCT,
-    PALETTE_COLOR
+    PALETTE_COLOR,
+    XYB
 };
 
 struct pixel_shape {
     uint32_t rows, columns; /* pixels; both 0: no image */
     uint16_t samples_per_pixel;
-    uint16_t bits_allocated, bits_stored;
+    uint16_t bits_allocated, bits_stored; /* bits stored 0: real numbers, which have no code streams */
     bool is_signed, planar;
     enum photometric photometric;
 };

@@ -5,16 +5,19 @@
  */
 #include "dicom/rewrite.h"
 
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/number.h"
 #include "bridge/dictionary_table.h"
 #include "dicom/element_scan.h"
 #include "dicom/implementation.h"
 #include "dicom/part10.h"
 #include "dicom/tag.h"
+#include "dicom/text_values.h"
+#include "dicom/vr.h"
 
 #define UNDEFINED_LENGTH UINT32_MAX
 #define NO_PATCH SIZE_MAX
@@ -26,11 +29,13 @@ enum {
     PREAMBLE_BYTES = 128,
     CREATORS_MOST = 4096, /* private creators in force at once; elements of more are UN */
     CREATOR_BYTES = 64,
-    JOINED_BYTES = 2048, /* a text that another goes behind */
+    OWN_BYTES = 4096,             /* a text that is put together with another */
+    SHORT_TEXT_CHARACTERS = 1024, /* of ST */
     LEVELS = 2 * ELEMENT_SCAN_DEPTH + 3,
     ITEM = 0xFFFEE000,
     ITEM_END = 0xFFFEE00D,
     SEQUENCE_END = 0xFFFEE0DD,
+    TAG_FRAME_TYPE = 0x00089007,
     TAG_ICON_IMAGE_SEQUENCE = 0x00880200
 };
 
@@ -61,7 +66,9 @@ struct planner {
     struct open_level levels[LEVELS];
     struct creator *creators;
     size_t creator_count, creator_capacity;
-    size_t changed; /* how many changes stand in the text */
+    size_t changed;                         /* how many changes stand in the text */
+    size_t values_before;                   /* of the last one that went behind others */
+    const struct rewrite_change *open_item; /* for the sequence under way */
     size_t pixels_at;
     bool dropping;          /* what is begun at ... */
     uint32_t dropped_depth; /* ... this depth: fragments that go apart, an icon */
@@ -300,6 +307,25 @@ static bool keep_creator(struct planner *planner, const struct element_event *ev
     return true;
 }
 
+/* Fewer frames than the functional groups and everyone else were told of are another image. */
+static bool check_frames(struct planner *planner, const struct element_event *event, struct error *err)
+{
+    char text[16];
+    uint64_t frames = 0;
+
+    if (!planner->source->frames || event->length == 0 || event->length > sizeof text)
+        return true;
+    if (!read_file(planner, event->value, text, event->length, err))
+        return false;
+    if (number_parse(vr_trim(vr_info("IS"), bytes_of(text, event->length)), 0, UINT32_MAX, &frames) &&
+        frames > planner->source->frames)
+        return error_tell(err, FAULT_CORRUPT_PIXELS,
+                          "%" PRIu32 " of %" PRIu64
+                          " frames are there: the instance is sent as it is stored only.",
+                          planner->source->frames, frames);
+    return true;
+}
+
 static bool note(struct planner *planner, const struct element_event *event, struct error *err)
 {
     const struct rewrite_source *source = planner->source;
@@ -307,6 +333,8 @@ static bool note(struct planner *planner, const struct element_event *event, str
 
     if ((event->tag >> 16 & 1) && element >= 0x10 && element <= 0xFF)
         return keep_creator(planner, event, err);
+    if (event->tag == TAG_NUMBER_OF_FRAMES && event->depth == 1)
+        return check_frames(planner, event, err);
     if (event->tag == TAG_PIXEL_REPRESENTATION && event->length == 2) {
         const bool big = source->syntax == SYNTAX_EXPLICIT_BE && !event->implicit;
         uint8_t value[2];
@@ -318,36 +346,102 @@ static bool note(struct planner *planner, const struct element_event *event, str
     return true;
 }
 
-/* The file's own text with the change's behind it, padded to even length. */
-static bool put_joined(struct planner *planner, const struct rewrite_change *change,
-                       const struct element_event *event, struct error *err)
+static void put_short(struct planner *planner, uint32_t tag, const char *vr, struct bytes value)
 {
-    char text[JOINED_BYTES];
-    size_t size = 0;
+    put_tag(planner, tag);
+    put(planner, vr, 2);
+    put_number(planner, (uint32_t)(value.size + value.size % 2), 2);
+    put(planner, value.data, value.size);
+    if (value.size % 2)
+        put(planner, strcmp(vr, "UI") == 0 ? "" : " ", 1);
+}
 
-    if (event && event->tag == change->tag && event->length < JOINED_BYTES / 2) {
-        size = event->length;
-        if (!read_file(planner, event->value, text, size, err))
-            return false;
-        while (size > 0 && (text[size - 1] == ' ' || text[size - 1] == '\0'))
-            size--;
+/* The element's own text without its padding. *ret_fits: not too long to be put together with another. */
+static bool own_text(struct planner *planner, const struct element_event *event_or_null,
+                     uint8_t into[OWN_BYTES], struct bytes *ret, bool *ret_fits, struct error *err)
+{
+    const size_t size = event_or_null ? event_or_null->length : 0;
+
+    *ret = bytes_of(into, 0);
+    *ret_fits = size <= OWN_BYTES;
+    if (!*ret_fits || size == 0)
+        return true;
+    if (!read_file(planner, event_or_null->value, into, size, err))
+        return false;
+    *ret = bytes_of(into, size);
+    while (ret->size > 0 && (into[ret->size - 1] == ' ' || into[ret->size - 1] == '\0'))
+        ret->size--;
+    return true;
+}
+
+/* BEHIND and FIRST. *ret_put: false when the file's own stays as it is. */
+static bool put_together(struct planner *planner, const struct rewrite_change *change,
+                         const struct element_event *event_or_null, bool *ret_put, struct error *err)
+{
+    uint8_t room[OWN_BYTES];
+    SCOPED(buffer) struct buffer made = { 0 };
+    struct bytes own;
+
+    if (!own_text(planner, event_or_null, room, &own, ret_put, err))
+        return false;
+    if (strcmp(change->vr, "ST") == 0 &&
+        own.size + change->value.size + strlen(change->extra) > SHORT_TEXT_CHARACTERS)
+        *ret_put = false;
+    if (!*ret_put)
+        return true;
+    buffer_init(&made, SHORT_LENGTH_MOST);
+    if (change->how == REWRITE_FIRST) {
+        text_values_first(own, change->value, change->extra, &made);
+    } else {
+        text_values_behind(own, change->aligned ? planner->values_before : 0, change->extra, change->value,
+                           &made);
+        planner->values_before = text_values_count(own);
     }
-    const char *between = size > 0 && change->join ? change->join : "";
-    if (!change->join)
-        size = 0;
-    const int added = snprintf(text + size, sizeof text - size, "%s%.*s", between, BYTES_ARG(change->value));
-    if (added < 0 || (size_t)added >= sizeof text - size)
-        return error_set(err, FAULT_INTERNAL, "a text of %zu bytes", change->value.size);
-    size += (size_t)added;
-    if (size % 2)
-        text[size++] = ' ';
-    put_number(planner, (uint32_t)size, 2);
-    put(planner, text, size);
+    if (!buffer_check(&made, "a text", err))
+        return false;
+    put_short(planner, change->tag, change->vr, buffer_bytes(&made));
+    return true;
+}
+
+/* A whole element. */
+static void put_new(struct planner *planner, const struct rewrite_change *change)
+{
+    if (has_short_length(change->vr)) {
+        put_short(planner, change->tag, change->vr, change->value);
+        return;
+    }
+    put_tag(planner, change->tag);
+    put(planner, change->vr, 2);
+    put_number(planner, 0, 2);
+    put_number(planner, (uint32_t)change->value.size, 4);
+    put(planner, change->value.data, change->value.size);
+}
+
+/* *ret_put: what the file has there does not count any more. `own`: the file's own element of that tag. */
+static bool put_change(struct planner *planner, const struct rewrite_change *change,
+                       const struct element_event *own_or_null, bool *ret_put, struct error *err)
+{
+    *ret_put = true;
+    switch (change->how) {
+    case REWRITE_AWAY:
+        return true;
+    case REWRITE_VALUE:
+        put_new(planner, change);
+        return true;
+    case REWRITE_BEHIND:
+    case REWRITE_FIRST:
+        return put_together(planner, change, own_or_null, ret_put, err);
+    case REWRITE_ITEM:
+        *ret_put = !own_or_null || own_or_null->length == 0; /* else: no sequence that could be walked */
+        if (*ret_put)
+            put_new(planner, change);
+        return true;
+    }
     return true;
 }
 
 /* The changes up to `tag`, which is that of `event` if there is one. *ret_replaced: what the file has there
- * does not count any more. */
+ * does not count any more. Without an event a sequence begins there: its item waits for the end of it. */
 static bool put_changes(struct planner *planner, uint32_t tag, const struct element_event *event_or_null,
                         bool *ret_replaced, struct error *err)
 {
@@ -357,18 +451,16 @@ static bool put_changes(struct planner *planner, uint32_t tag, const struct elem
     for (; planner->changed < source->change_count && source->changes[planner->changed].tag <= tag;
          planner->changed++) {
         const struct rewrite_change *change = &source->changes[planner->changed];
+        const bool here = change->tag == tag;
+        bool put_it = false;
 
-        *ret_replaced = *ret_replaced || change->tag == tag;
-        if (!change->vr)
+        if (here && !event_or_null && change->how == REWRITE_ITEM) {
+            planner->open_item = change;
             continue;
-        put_tag(planner, change->tag);
-        put(planner, change->vr, 2);
-        if (is_in("USSSULSL", change->vr)) {
-            put_number(planner, (uint32_t)change->value.size, 2);
-            put(planner, change->value.data, change->value.size);
-        } else if (!put_joined(planner, change, event_or_null, err)) {
-            return false;
         }
+        if (!put_change(planner, change, here ? event_or_null : NULL, &put_it, err))
+            return false;
+        *ret_replaced = *ret_replaced || (here && put_it);
     }
     return true;
 }
@@ -410,6 +502,8 @@ static bool on_element(struct element_visitor *visitor, const struct element_eve
     if (!note(planner, event, err))
         return false;
     if (event->depth == 1 && planner->source->pixels_apart && is_pixel_data(tag)) {
+        if (tag != TAG_PIXEL_DATA)
+            return error_tell(err, FAULT_NOT_ACCEPTABLE, "Real numbers are sent as they are stored only.");
         if (!leave_pixels_apart(planner, err))
             return false;
         note_sound(planner);
@@ -417,6 +511,15 @@ static bool on_element(struct element_visitor *visitor, const struct element_eve
     }
     if (replaced)
         return true;
+    if (tag == TAG_FRAME_TYPE && event->depth > 1 && planner->source->frame_type) {
+        const struct rewrite_change first = { tag,  REWRITE_FIRST,
+                                              "CS", bytes_of_text(planner->source->frame_type),
+                                              "",   false };
+        if (!put_together(planner, &first, event, &replaced, err))
+            return false;
+        if (replaced)
+            return true;
+    }
     const unsigned unit = find_vr(planner, event, vr);
     put_tag(planner, tag);
     if (has_short_length(vr) && event->length > SHORT_LENGTH_MOST)
@@ -451,12 +554,19 @@ static bool on_begin(struct element_visitor *visitor, const struct element_event
     }
     if (event->depth == 1 && !put_changes(planner, event->tag, NULL, &replaced, err))
         return false;
-    if (replaced) /* no change is one of a sequence that the file has */
-        return error_set(err, FAULT_INTERNAL, "a sequence to be changed");
+    if (replaced && !fragments) { /* a sequence where a text should be: nothing of it is kept */
+        planner->dropping = true;
+        planner->dropped_depth = event->depth;
+        return true;
+    }
     if (fragments || (planner->without_icon && event->depth == 1 && event->tag == TAG_ICON_IMAGE_SEQUENCE)) {
         planner->dropping = true;
         planner->dropped_depth = event->depth;
-        return !fragments || leave_pixels_apart(planner, err);
+        if (fragments && !leave_pixels_apart(planner, err))
+            return false;
+        if (fragments) /* the frame table knows what of them is whole */
+            note_sound(planner);
+        return true;
     }
     put_tag(planner, event->tag);
     if (event->tag != ITEM) {
@@ -476,7 +586,6 @@ static bool on_end(struct element_visitor *visitor, uint32_t depth, struct error
 {
     struct planner *planner = (struct planner *)visitor;
     const struct open_level *level = &planner->levels[depth + 1];
-    const uint64_t size = planner->written - level->from;
 
     if (planner->dropping) {
         planner->dropping = depth != planner->dropped_depth;
@@ -485,6 +594,11 @@ static bool on_end(struct element_visitor *visitor, uint32_t depth, struct error
         return true;
     }
     planner->creator_count = level->creators;
+    if (planner->open_item && depth == 1 && !level->is_item) {
+        put(planner, planner->open_item->value.data, planner->open_item->value.size);
+        planner->open_item = NULL;
+    }
+    const uint64_t size = planner->written - level->from;
     if (level->patch == NO_PATCH) {
         put_tag(planner, level->is_item ? ITEM_END : SEQUENCE_END);
         put_number(planner, 0, 4);
@@ -499,18 +613,6 @@ static bool on_end(struct element_visitor *visitor, uint32_t depth, struct error
 }
 
 /* ── file meta information ── */
-
-static void put_meta_element(struct planner *planner, uint32_t tag, const char *vr, const char *text)
-{
-    const size_t size = strlen(text);
-
-    put_tag(planner, tag);
-    put(planner, vr, 2);
-    put_number(planner, (uint32_t)(size + size % 2), 2);
-    put(planner, text, size);
-    if (size % 2)
-        put(planner, strcmp(vr, "UI") == 0 ? "" : " ", 1);
-}
 
 /* The file's own elements of the group that stay: who sent it, private information. `from` to `to` in the
  * head. */
@@ -562,11 +664,11 @@ static bool put_meta(struct planner *planner, enum transfer_syntax to, uint64_t 
     put_number(planner, 0, 4);
     put_tag(planner, 0x00020001);
     put(planner, "OB\0\0\2\0\0\0\0\1", 10);
-    put_meta_element(planner, 0x00020002, "UI", source->sop_class.text);
-    put_meta_element(planner, 0x00020003, "UI", source->sop_instance.text);
-    put_meta_element(planner, 0x00020010, "UI", transfer_syntax_info(to)->uid);
-    put_meta_element(planner, 0x00020012, "UI", IMPLEMENTATION_CLASS_UID);
-    put_meta_element(planner, 0x00020013, "SH", IMPLEMENTATION_VERSION_NAME);
+    put_short(planner, 0x00020002, "UI", bytes_of_text(source->sop_class.text));
+    put_short(planner, 0x00020003, "UI", bytes_of_text(source->sop_instance.text));
+    put_short(planner, 0x00020010, "UI", bytes_of_text(transfer_syntax_info(to)->uid));
+    put_short(planner, 0x00020012, "UI", bytes_of_text(IMPLEMENTATION_CLASS_UID));
+    put_short(planner, 0x00020013, "SH", bytes_of_text(IMPLEMENTATION_VERSION_NAME));
     if (part10.meta)
         keep_meta(planner, head, part10.preamble ? PREAMBLE_BYTES + 4 : 0, part10.data_set);
     if (!planner->text.overflowed)

@@ -26,12 +26,23 @@
 #include "dicom/transfer_syntax.h"
 #include "dicom/uid.h"
 
+enum rewrite_how {
+    REWRITE_AWAY,   /* it goes */
+    REWRITE_VALUE,  /* another value, or a new element */
+    REWRITE_BEHIND, /* a text behind the file's own, with `extra` between; too long for that: the file's stays
+                     */
+    REWRITE_FIRST,  /* the first of several texts; where the file has no others, `extra` stands behind it */
+    REWRITE_ITEM,   /* of a sequence: an item behind the file's own */
+};
+
 /* An element of the data set itself that is another afterwards, is new, or goes. */
 struct rewrite_change {
     uint32_t tag;
-    const char *vr;     /* NULL: it goes */
-    struct bytes value; /* little endian; of even length unless it is a text */
-    const char *join;   /* not NULL: a text that goes behind the file's own, with this between; a short VR */
+    enum rewrite_how how;
+    const char *vr;
+    struct bytes value; /* little endian; of even length unless it is a text; an item with its header */
+    const char *extra;  /* "" but for BEHIND and FIRST */
+    bool aligned; /* BEHIND: empty values go before it until there are as many as the change before had */
 };
 
 struct rewrite_source {
@@ -49,6 +60,8 @@ struct rewrite_source {
     bool pixels_apart;
     const struct rewrite_change *changes;
     size_t change_count;
+    const char *frame_type; /* not NULL: the first value of each Frame Type (0008,9007), however deep */
+    uint32_t frames;        /* with pixels_apart: how many there are; CORRUPT_PIXELS if the file says more */
 };
 
 struct rewrite_piece {
@@ -65,10 +78,10 @@ struct rewrite {
     uint64_t data_set_offset; /* of the file */
 };
 
-/* `to`: what the meta says the rest is in. NOT_ACCEPTABLE: pixels that go apart are not there, or an icon is
- * in fragments. NOT_DICOM: the data set is broken before or in its pixel data; BUSY: no memory or over the
- * budget of blocks; TOO_LARGE: more than REWRITE_TEXT_BYTES of headers and small values. The caller owns
- * *ret. May wait. */
+/* `to`: what the meta says the rest is in. NOT_ACCEPTABLE: pixels that go apart are not there or are real
+ * numbers (which have no other form), or an icon is in fragments. NOT_DICOM: the data set is broken before or
+ * in its pixel data; BUSY: no memory or over the budget of blocks; TOO_LARGE: more than REWRITE_TEXT_BYTES of
+ * headers and small values. The caller owns *ret. May wait. */
 #define REWRITE_TEXT_BYTES ((size_t)256 << 20)
 MUST_USE bool rewrite_plan(const struct rewrite_source *source, enum transfer_syntax to, struct rewrite **ret,
                            struct error *err);

@@ -154,8 +154,9 @@ static bool is_as_it_lies(const struct instance_record *record)
 
 static uint64_t pixels_size(const struct frame_parts *all)
 {
-    return all->offer->way == OFFER_MADE ? made_size(all) * frame_table_count(all->record->frames)
-                                         : frame_table_value(all->record->frames).size;
+    return all->offer->way == OFFER_MADE
+               ? made_pixels_size(all->record, frame_table_count(all->record->frames), made_size(all))
+               : frame_table_value(all->record->frames).size;
 }
 
 static void describe_pixels(const struct parts *parts, size_t n, struct arena *scratch, struct part *ret)

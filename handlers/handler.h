@@ -28,6 +28,7 @@ struct limits {
     bool takes_foreign_meta;
     struct json_limits json;
     uint64_t decode_ceiling_bytes; /* of one decoded frame */
+    bool lossy_uid_is_new;         /* of instances made in a lossy transfer syntax */
     bool unknown_matches;
     bool deletion;                     /* is DELETE offered? */
     uint32_t viewport_ceiling;         /* pixels a side of a rendered picture */

@@ -13,119 +13,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "dicom/rewrite.h"
 #include "dicom/tag.h"
+#include "handlers/made_changes.h"
 #include "handlers/made_frame.h"
 #include "handlers/stored_body.h"
 
 enum {
-    TAG_DERIVATION_DESCRIPTION = 0x00082111,
-    TAG_LOSSY_IMAGE_COMPRESSION = 0x00282110,
-    TAG_LOSSY_IMAGE_COMPRESSION_RATIO = 0x00282112,
-    TAG_LOSSY_IMAGE_COMPRESSION_METHOD = 0x00282114,
-    CHANGES_MOST = 16,
     HEAD_BYTES = 12 + 8, /* of the element, of the offset table's item */
     ITEM_BYTES = 8
 };
-
-/* PS3.3 C.7.6.1.1.5.1 */
-static const struct {
-    enum transfer_syntax syntax;
-    const char *method, *description;
-} lossy_methods[] = {
-    { SYNTAX_JPEG_BASELINE_8, "ISO_10918_1", "Lossy compression, JPEG" },
-    { SYNTAX_JPEG_EXTENDED_12, "ISO_10918_1", "Lossy compression, JPEG" },
-    { SYNTAX_JPEG_LS_NEAR_LOSSLESS, "ISO_14495_1", "Lossy compression, JPEG-LS" },
-    { SYNTAX_JPEG_2000, "ISO_15444_1", "Lossy compression, JPEG 2000" },
-    { SYNTAX_HTJ2K, "ISO_15444_15", "Lossy compression, HTJ2K" },
-    { SYNTAX_JPEG_XL, "ISO_18181_1", "Lossy compression, JPEG XL" },
-};
-
-/* ── what describes the pixels ── */
-
-static const char *photometric_text(enum photometric photometric)
-{
-    switch (photometric) {
-    case RGB:
-        return "RGB";
-    case YBR_FULL:
-        return "YBR_FULL";
-    case YBR_FULL_422:
-        return "YBR_FULL_422";
-    case YBR_ICT:
-        return "YBR_ICT";
-    case YBR_RCT:
-        return "YBR_RCT";
-    default:
-        return NULL; /* those never come of others */
-    }
-}
-
-struct changes {
-    struct arena *arena;
-    struct rewrite_change list[CHANGES_MOST];
-    size_t count;
-};
-
-static void change_text(struct changes *changes, uint32_t tag, const char *vr, const char *text,
-                        const char *join)
-{
-    changes->list[changes->count++] = (struct rewrite_change){ tag, vr, bytes_of_text(text), join };
-}
-
-static void change_number(struct changes *changes, uint32_t tag, unsigned number)
-{
-    uint8_t *value = arena_alloc(changes->arena, 2);
-
-    value[0] = (uint8_t)number;
-    value[1] = (uint8_t)(number >> 8);
-    changes->list[changes->count++] = (struct rewrite_change){ tag, "US", bytes_of(value, 2), NULL };
-}
-
-static void leave_out(struct changes *changes, uint32_t tag)
-{
-    changes->list[changes->count++] = (struct rewrite_change){ .tag = tag };
-}
-
-static const char *ratio_text(struct arena *arena, const struct pixel_shape *shape, uint64_t coded_bytes)
-{
-    /* Against the bits that are used, not against the cells that they lie in. */
-    const double bits = (double)shape->rows * shape->columns * shape->samples_per_pixel * shape->bits_stored;
-
-    return arena_printf(arena, "%.2f", coded_bytes ? bits / 8 / (double)coded_bytes : 1.0);
-}
-
-/* Ascending by tag. */
-static void list_changes(struct changes *changes, const struct instance_record *record,
-                         enum transfer_syntax to, const struct made_shape *made)
-{
-    const struct pixel_shape *was = &record->shape, *now = &made->shape;
-    const char *method = NULL, *description = NULL;
-
-    for (size_t i = 0; i < COUNT_OF(lossy_methods); i++)
-        if (lossy_methods[i].syntax == to) {
-            method = lossy_methods[i].method;
-            description = lossy_methods[i].description;
-        }
-    if (description)
-        change_text(changes, TAG_DERIVATION_DESCRIPTION, "ST", description, "; ");
-    if (now->photometric != was->photometric && photometric_text(now->photometric))
-        change_text(changes, TAG_PHOTOMETRIC_INTERPRETATION, "CS", photometric_text(now->photometric), NULL);
-    if (now->samples_per_pixel > 1)
-        change_number(changes, TAG_PLANAR_CONFIGURATION, now->planar);
-    if (now->bits_stored != was->bits_stored) {
-        change_number(changes, TAG_BITS_STORED, now->bits_stored);
-        change_number(changes, TAG_HIGH_BIT, now->bits_stored - 1u);
-    }
-    if (method) {
-        change_text(changes, TAG_LOSSY_IMAGE_COMPRESSION, "CS", "01", NULL);
-        change_text(changes, TAG_LOSSY_IMAGE_COMPRESSION_RATIO, "DS",
-                    ratio_text(changes->arena, now, made->frame_bytes), "\\");
-        change_text(changes, TAG_LOSSY_IMAGE_COMPRESSION_METHOD, "CS", method, "\\");
-    }
-    leave_out(changes, TAG_EXTENDED_OFFSET_TABLE);
-    leave_out(changes, TAG_EXTENDED_OFFSET_TABLE_LENGTHS);
-}
 
 /* ── the pixel data element ── */
 
@@ -138,7 +34,10 @@ struct pixels_source {
     enum transfer_syntax to;
     uint32_t next, count; /* frames, from 1 */
     bool encapsulated, bare, ended;
-    uint64_t written; /* bytes of frames, for the padding */
+    uint64_t written;      /* bytes of frames, for the padding */
+    uint64_t frame_bits;   /* of native frames of bits that do not end on a byte; 0: they do */
+    uint8_t carried;       /* of those: the bits of the last byte, */
+    unsigned carried_bits; /* so many, that go out with the next frame */
     uint8_t head[HEAD_BYTES + ITEM_BYTES];
     struct bytes text; /* what of it is still to be sent */
     struct block *block;
@@ -161,6 +60,36 @@ static void drop_pixels(void *dropped)
     block_unref(((struct pixels_source *)dropped)->block);
 }
 
+/* A frame of bits behind the one before, without a gap (PS3.5 8.1.1). What does not fill a byte waits for the
+ * next one, or for the end. */
+static bool close_ranks(struct pixels_source *self, struct block **block, struct error *err)
+{
+    const struct bytes frame = block_bytes(*block);
+    const uint64_t bits = self->carried_bits + self->frame_bits;
+    const bool last = self->next == self->count;
+    const size_t size = (size_t)(last ? (bits + 7) / 8 : bits / 8);
+    struct block *joined = NULL;
+    unsigned held = self->carried;
+
+    if (!block_take(size + 1, &joined, err))
+        return false;
+    uint8_t *into = block_room(joined, NULL);
+    for (size_t i = 0; i < frame.size; i++) {
+        held |= (unsigned)frame.data[i] << self->carried_bits;
+        if (i < size + 1)
+            into[i] = (uint8_t)held;
+        held >>= 8;
+    }
+    if (frame.size < size + 1)
+        into[frame.size] = (uint8_t)held;
+    self->carried = last ? 0 : into[size];
+    self->carried_bits = (unsigned)(bits % 8);
+    block_seal(joined, size);
+    block_unref(*block);
+    *block = joined;
+    return true;
+}
+
 static bool next_frame(struct pixels_source *self, enum patience patience, struct error *err)
 {
     struct block *block = NULL;
@@ -168,6 +97,10 @@ static bool next_frame(struct pixels_source *self, enum patience patience, struc
     if (!made_frame(self->service, self->request, self->record, self->next, self->to, self->reader, patience,
                     &block, err))
         return false;
+    if (self->frame_bits && !close_ranks(self, &block, err)) {
+        block_unref(block);
+        return false;
+    }
     block_unref(self->block);
     self->block = block;
     self->data = block_bytes(block);
@@ -246,6 +179,22 @@ static bool pixels_read(struct body_source *source, void *into, size_t capacity,
     return true;
 }
 
+/* Of Bits Allocated 1, where a frame ends within a byte; else 0. */
+static uint64_t bits_of_a_frame(const struct instance_record *record)
+{
+    const struct pixel_shape *shape = &record->shape;
+    const uint64_t bits = (uint64_t)shape->rows * shape->columns * shape->samples_per_pixel;
+
+    return shape->bits_allocated == 1 && bits % 8 ? bits : 0;
+}
+
+uint64_t made_pixels_size(const struct instance_record *record, uint32_t frames, uint64_t frame_bytes)
+{
+    const uint64_t bits = bits_of_a_frame(record);
+
+    return bits ? (bits * frames + 7) / 8 : frame_bytes * frames;
+}
+
 static bool pixels_source(const struct service *service, const struct request *request,
                           const struct instance_record *record, enum transfer_syntax to,
                           const struct made_shape *made, struct store_reader *reader, struct arena *arena,
@@ -253,13 +202,9 @@ static bool pixels_source(const struct service *service, const struct request *r
 {
     const bool encapsulated = transfer_syntax_info(to)->encapsulated;
     const uint32_t frames = frame_table_count(record->frames);
-    const uint64_t size = (uint64_t)frames * made->frame_bytes, most = UINT32_MAX - 1;
+    const uint64_t size = made_pixels_size(record, frames, made->frame_bytes), most = UINT32_MAX - 1;
 
-    /* Frames of bits stand one behind the other without a gap: ours begin on bytes. */
-    const bool gaps = record->shape.bits_allocated == 1 && frames > 1 &&
-                      (uint64_t)record->shape.rows * record->shape.columns % 8 != 0;
-
-    if (!encapsulated && (size > most || gaps))
+    if (!encapsulated && size > most)
         return error_tell(err, FAULT_NOT_ACCEPTABLE,
                           "The pixels do not fit an uncompressed data set (NEG-32).");
     struct pixels_source *self = arena_alloc(arena, sizeof *self);
@@ -273,6 +218,7 @@ static bool pixels_source(const struct service *service, const struct request *r
         .next = 1,
         .count = frames,
         .encapsulated = encapsulated,
+        .frame_bits = encapsulated ? 0 : bits_of_a_frame(record),
     };
     arena_defer(arena, drop_pixels, self);
     put_tag(self->head, TAG_PIXEL_DATA);
@@ -301,6 +247,7 @@ struct body_source *made_pixels_body(const struct service *service, const struct
         .next = 1,
         .count = frame_table_count(record->frames),
         .bare = true,
+        .frame_bits = bits_of_a_frame(record),
     };
     arena_defer(arena, drop_pixels, self);
     return &self->source;
@@ -311,7 +258,7 @@ bool made_instance_body(const struct service *service, const struct request *req
                         struct store_reader *reader, struct arena *arena, struct body_source **ret,
                         struct error *err)
 {
-    struct changes *changes = arena_alloc(arena, sizeof *changes);
+    struct rewrite_source with = { .frames = 0 };
     struct body_source *parts[3] = { NULL, NULL, NULL };
     struct made_shape made;
 
@@ -319,10 +266,9 @@ bool made_instance_body(const struct service *service, const struct request *req
         return error_tell(err, FAULT_NOT_ACCEPTABLE, "The frames of the instance cannot be told apart.");
     if (!made_frame_shape(service, request, record, to, reader, &made, err))
         return false;
-    changes->arena = arena;
-    list_changes(changes, record, to, &made);
+    with.frames = frame_table_count(record->frames);
+    made_changes(arena, record, to, &made, service->limits->lossy_uid_is_new, &with);
     return pixels_source(service, request, record, to, &made, reader, arena, &parts[1], err) &&
-           stored_body_around_pixels(arena, reader, record, to, changes->list, changes->count, &parts[0],
-                                     &parts[2], err) &&
+           stored_body_around_pixels(arena, reader, record, to, &with, &parts[0], &parts[2], err) &&
            (*ret = body_chain(arena, parts, COUNT_OF(parts))) != NULL;
 }

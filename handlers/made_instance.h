@@ -15,15 +15,15 @@
  * byte: NOT_ACCEPTABLE, CORRUPT_PIXELS, TOO_LARGE, and BUSY. May wait; WOULD_WAIT where another is at that
  * frame (frame_cache_get).
  *
- * The SOP Instance UID stays (NEG-38). Photometric Interpretation, Planar Configuration, Bits Stored and High
- * Bit say what the new pixels are; a lossy target adds Lossy Image Compression, its ratio (of the first
- * frame) and method (PS3.3 C.7.6.1.1.5) and a Derivation Description. Offset tables are written anew: empty.
- */
+ * What changes in the data set: handlers/made_changes.h. Offset tables are written anew: empty. A file that
+ * says of more frames than are there is CORRUPT_PIXELS. */
 MUST_USE bool made_instance_body(const struct service *service, const struct request *request,
                                  const struct instance_record *record, enum transfer_syntax to,
                                  struct store_reader *reader, struct arena *arena, struct body_source **ret,
                                  struct error *err);
 
+/* Bytes of all frames decoded, of which one has `frame_bytes`: frames of bits stand without gaps. */
+uint64_t made_pixels_size(const struct instance_record *record, uint32_t frames, uint64_t frame_bytes);
 /* All frames decoded, one behind the other, as the value of native pixel data without its padding. `size`: of
  * them all. They are made while they are read, so faults come then: as of made_frame. Ends with `arena`. */
 struct body_source *made_pixels_body(const struct service *service, const struct request *request,

@@ -141,6 +141,8 @@ void offers_of_frames(struct offers *offers, const struct instance_record *recor
 {
     const enum frame_kind kind = frame_table_kind(record->frames);
 
+    offers->stored = record->syntax;
+    offers->shape = &record->shape;
     if (kind == FRAMES_ENCAPSULATED || kind == FRAMES_VIDEO)
         add_encapsulated(offers, record);
     else
@@ -189,6 +191,8 @@ void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, cons
     const unsigned always = BY_TYPE | BY_WILDCARD | BY_ANY;
     const bool decodable = transfer_syntax_info(syntax)->encapsulated && is_decodable(syntax, shape_or_null);
 
+    offers->stored = syntax;
+    offers->shape = shape_or_null;
     if (syntax == SYNTAX_IMPLICIT_LE || syntax == SYNTAX_EXPLICIT_BE || syntax == SYNTAX_DEFLATED_LE) {
         add(offers, (struct offer){ DICOM, explicit_le, OFFER_REWRITTEN, SYNTAX_EXPLICIT_LE, always, false });
         if (syntax == SYNTAX_DEFLATED_LE)
@@ -208,12 +212,29 @@ void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, cons
     }
 }
 
+/* Why not the transfer syntax that the client named, the first of them that means one that is known. */
+static void tell_why_not(const struct offers *offers, const struct accept *accept, char *into, size_t room)
+{
+    for (size_t i = 0; offers->shape && i < accept->count; i++) {
+        const enum transfer_syntax named = transfer_syntax_of_uid(accept->list[i].transfer_syntax);
+        char reason[CODEC_REASON_BYTES];
+
+        if (named == SYNTAX_UNKNOWN || accept->list[i].q == 0 ||
+            codec_can(offers->stored, named, offers->shape))
+            continue;
+        codec_why_not(offers->stored, named, offers->shape, reason);
+        snprintf(into, room, "%s %s. ", transfer_syntax_info(named)->uid, reason);
+        return;
+    }
+}
+
 /* What is stored in full; of what can be made only the transfer syntaxes, once each, and of those behind the
  * first only what follows DICOM's root. Old names stay unsaid. */
-static bool not_acceptable(const struct offers *offers, bool one_item, struct error *err)
+static bool not_acceptable(const struct offers *offers, const struct accept *accept, bool one_item,
+                           struct error *err)
 {
     static const char root[] = "1.2.840.10008.1.2";
-    char list[sizeof err->told] = "";
+    char list[sizeof err->told] = "", why[CODEC_REASON_BYTES + 80] = "";
     bool told[SYNTAX_COUNT] = { false };
     size_t size = 0;
     unsigned made = 0;
@@ -236,9 +257,10 @@ static bool not_acceptable(const struct offers *offers, bool one_item, struct er
                                      strncmp(uid, root, strlen(root)) ? uid : uid + strlen(root));
         told[offer->syntax] = true;
     }
+    tell_why_not(offers, accept, why, sizeof why);
     if (size == 0)
-        return error_tell(err, FAULT_NOT_ACCEPTABLE, "There is no form in which this can be sent.");
-    return error_tell(err, FAULT_NOT_ACCEPTABLE, "Available as multipart/related%s: %s",
+        return error_tell(err, FAULT_NOT_ACCEPTABLE, "%sThere is no form in which this can be sent.", why);
+    return error_tell(err, FAULT_NOT_ACCEPTABLE, "%sAvailable as multipart/related%s: %s", why,
                       one_item ? " or single part" : "", list);
 }
 
@@ -262,7 +284,7 @@ bool offers_choose(const struct offers *offers, const struct accept *accept, boo
             }
         }
     }
-    return best > 0 || not_acceptable(offers, one_item, err);
+    return best > 0 || not_acceptable(offers, accept, one_item, err);
 }
 
 static const char DICOM_JSON[] = "application/dicom+json", JSON[] = "application/json",

@@ -43,6 +43,8 @@ enum { OFFERS_MOST = 64 };
 struct offers {
     struct offer list[OFFERS_MOST];
     size_t count;
+    enum transfer_syntax stored;     /* of pixels that are offered in others, too */
+    const struct pixel_shape *shape; /* theirs; NULL: none are */
 };
 
 /* A thing that is sent as it is stored and under one name; `transfer_syntax_or_null` as the default of it. */
@@ -67,7 +69,8 @@ struct choice {
     bool multipart;
 };
 /* Multipart before single part where the client likes both alike; a single part only where there is one item
- * (NEG-13, NEG-14). NOT_ACCEPTABLE tells what could be had (NEG-16). */
+ * (NEG-13, NEG-14). NOT_ACCEPTABLE tells what could be had (NEG-16), and why not the transfer syntax that was
+ * named. */
 MUST_USE bool offers_choose(const struct offers *offers, const struct accept *accept, bool one_item,
                             struct choice *ret, struct error *err);
 

@@ -8,8 +8,9 @@
  *   └────────┴──────────┴──────────┘└────────┴──────────┘   └────────┘
  *
  * The text of the head under way, and what a part that is made needs, live in a scratch arena that ends with
- * the part; an answer with one part, the usual one, does without. A part whose size only its making tells is
- * made before its head is written:
+ * the part; an answer with one part, the usual one, does without. The first part is made at once, so that a
+ * failure has a status; of the others one whose size only its making tells is made before its head is
+ * written:
  *
  *   [MAKE ─►] TEXT ─► DATA ─► next part, or the tail's TEXT ─► END
  */
@@ -312,7 +313,7 @@ bool parts_body(const struct service *service, const struct request *request, co
         source->source.size = measure(source);
         begin_part(source, 0);
     }
-    if (!reader_at_part(source, request->patience, err))
+    if (!(request->method == METHOD_HEAD ? reader_at_part : make_part)(source, request->patience, err))
         return false;
     *ret = &source->source;
     return true;

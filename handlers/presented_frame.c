@@ -16,7 +16,7 @@ bool presented_frame_rule(struct frame_work *work, const struct presented_gray *
 {
     const struct presented_voi *voi = presented_gray_voi(gray, &work->record->key.instance, work->frame);
     const struct pixel_shape *shape = &work->record->shape;
-    const double all = exp2(shape->bits_stored);
+    const double all = exp2(shape->bits_stored ? shape->bits_stored : shape->bits_allocated);
 
     if (!voi && work->rule.samples != SAMPLES_INTEGER) { /* all that can be stored would be nothing to see */
         work->look = (struct gray_look){ .slope = 1 };

@@ -201,6 +201,17 @@ static void free_rewrite(void *rewrite)
     rewrite_free(rewrite);
 }
 
+/* What is wrong with the file is no fault of who asks for it. */
+static bool plan(const struct rewrite_source *source, enum transfer_syntax to, struct rewrite **ret,
+                 struct error *err)
+{
+    if (rewrite_plan(source, to, ret, err))
+        return true;
+    if (err->fault == FAULT_NOT_DICOM)
+        err->fault = FAULT_CORRUPT_OBJECT;
+    return false;
+}
+
 bool stored_body_rewritten(struct arena *arena, struct store_reader *reader,
                            const struct instance_record *record, struct body_source **ret, struct error *err)
 {
@@ -217,7 +228,7 @@ bool stored_body_rewritten(struct arena *arena, struct store_reader *reader,
     struct pieces_source *self = arena_alloc(arena, sizeof *self);
     struct rewrite *rewrite = NULL;
 
-    if (!rewrite_plan(&source, SYNTAX_EXPLICIT_LE, &rewrite, err))
+    if (!plan(&source, SYNTAX_EXPLICIT_LE, &rewrite, err))
         return false;
     arena_defer(arena, free_rewrite, rewrite);
     self->source = (struct body_source){ rewrite->size, pieces_read, pieces_skip };
@@ -255,9 +266,8 @@ static struct body_source *pieces_of(struct arena *arena, struct store_reader *r
 
 bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
                                const struct instance_record *record, enum transfer_syntax to,
-                               const struct rewrite_change *changes, size_t change_count,
-                               struct body_source **ret_before, struct body_source **ret_behind,
-                               struct error *err)
+                               const struct rewrite_source *with, struct body_source **ret_before,
+                               struct body_source **ret_behind, struct error *err)
 {
     const struct rewrite_source source = {
         .read = read_file,
@@ -266,15 +276,17 @@ bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
         .syntax = record->syntax,
         .data_set_offset = record->data_set_offset,
         .sop_class = record->sop_class,
-        .sop_instance = record->key.instance,
+        .sop_instance = with->sop_instance,
         .shape = &record->shape,
         .pixels_apart = true,
-        .changes = changes,
-        .change_count = change_count,
+        .changes = with->changes,
+        .change_count = with->change_count,
+        .frame_type = with->frame_type,
+        .frames = with->frames,
     };
     struct rewrite *rewrite = NULL;
 
-    if (!rewrite_plan(&source, to, &rewrite, err))
+    if (!plan(&source, to, &rewrite, err))
         return false;
     arena_defer(arena, free_rewrite, rewrite);
     *ret_before = pieces_of(arena, reader, rewrite, 0, rewrite->pixels_at);

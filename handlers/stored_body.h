@@ -24,17 +24,17 @@ MUST_USE bool stored_body_inflated(struct arena *arena, struct store_reader *rea
                                    uint64_t file_size, struct extent extent, struct body_source **ret,
                                    struct error *err);
 /* The whole file in Explicit VR Little Endian. The size is known but for deflated ones. Faults as of
- * rewrite_plan. May wait. */
+ * rewrite_plan, but CORRUPT_OBJECT where the file is broken. May wait. */
 MUST_USE bool stored_body_rewritten(struct arena *arena, struct store_reader *reader,
                                     const struct instance_record *record, struct body_source **ret,
                                     struct error *err);
-/* What stands around the pixel data of a file that is written anew in `to`, with `changes` (dicom/rewrite.h).
- * Both of known size; the second may be empty. Not of deflated ones. Faults as of rewrite_plan. May wait. */
+/* What stands around the pixel data of a file that is written anew in `to`; `with`: the changes, the frame
+ * type, the frames and the SOP Instance UID (dicom/rewrite.h), which must last as long as the body. Both of
+ * known size; the second may be empty. Not of deflated ones. Faults as above. May wait. */
 MUST_USE bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
                                         const struct instance_record *record, enum transfer_syntax to,
-                                        const struct rewrite_change *changes, size_t change_count,
-                                        struct body_source **ret_before, struct body_source **ret_behind,
-                                        struct error *err);
+                                        const struct rewrite_source *with, struct body_source **ret_before,
+                                        struct body_source **ret_behind, struct error *err);
 /* All of `source`, whose size is known, in a block that the caller owns; its end before that is
  * CORRUPT_PIXELS, BUSY: over the budget of blocks. May wait. */
 MUST_USE bool stored_body_gather(struct body_source *source, struct block **ret, struct error *err);

@@ -36,16 +36,14 @@ static bool begin_answer(const struct request *request, const struct instance_re
     return representation_is_held(request, what, response);
 }
 
-/* Decoded frames are one value, as native ones are (RET-41); but decoded bits have gaps between frames. */
+/* Decoded frames are one value, as native ones are (RET-41). */
 static bool is_one_value(const struct instance_record *record, const struct offer *offer)
 {
     const enum frame_kind kind = frame_table_kind(record->frames);
 
     if (offer->syntax != SYNTAX_EXPLICIT_LE)
         return false;
-    if (offer->way == OFFER_MADE)
-        return record->shape.bits_allocated % 8 == 0 || frame_table_count(record->frames) == 1;
-    return kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO;
+    return offer->way == OFFER_MADE || (kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO);
 }
 
 /* Native pixel data are one part; encapsulated ones as many as there are frames (RET-41, RET-42). */

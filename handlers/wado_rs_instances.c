@@ -17,6 +17,7 @@
 #include "handlers/held.h"
 #include "handlers/instance_answer.h"
 #include "handlers/links.h"
+#include "handlers/made_changes.h"
 #include "handlers/made_instance.h"
 #include "handlers/offer.h"
 #include "handlers/parts_body.h"
@@ -101,6 +102,14 @@ static bool make_one(const struct parts *parts, size_t n, struct store_reader *r
                      err);
 }
 
+/* For tags: the same offer is put in two ways, by a setting. */
+static const char *uid_mark(const struct service *service, const struct offer *offer)
+{
+    return service->limits->lossy_uid_is_new && offer->way == OFFER_MADE && made_is_lossy(offer->syntax)
+               ? " new"
+               : "";
+}
+
 bool instance_answer(const struct service *service, const struct request *request,
                      const struct instance_record *record, const struct choice *choice, const char *location,
                      struct response *response, struct error *err)
@@ -112,7 +121,8 @@ bool instance_answer(const struct service *service, const struct request *reques
     struct bytes boundary = bytes_of(NULL, 0);
     struct body_source *body = NULL;
 
-    what.etag = representation_etag(request, record, location, choice->multipart, labelled);
+    what.etag = representation_etag(request, record, location, choice->multipart,
+                                    arena_printf(arena, "%s%s", labelled, uid_mark(service, choice->offer)));
     if (choice->multipart) {
         boundary = multipart_boundary(arena, bytes_of_text(what.etag));
         what.content_type = multipart_content_type(arena, boundary, MEDIA_TYPE, syntax);
@@ -247,7 +257,7 @@ static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_
 static bool is_about_pixels(const struct error *err)
 {
     return err->fault == FAULT_CORRUPT_PIXELS || err->fault == FAULT_NOT_ACCEPTABLE ||
-           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_NOT_DICOM;
+           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_CORRUPT_OBJECT;
 }
 
 static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader,
@@ -394,8 +404,8 @@ static const char *common_syntax(const struct offer *const *offers, size_t count
 }
 
 /* What makes two answers of the same instances differ: how each is put. */
-static const char *put_as(struct arena *arena, const struct offer *const *offers, size_t count,
-                          const char *as)
+static const char *put_as(const struct service *service, struct arena *arena,
+                          const struct offer *const *offers, size_t count, const char *as)
 {
     struct digest *digest = digest_new();
     uint8_t sum[DIGEST_BYTES];
@@ -404,6 +414,7 @@ static const char *put_as(struct arena *arena, const struct offer *const *offers
     for (size_t i = 0; i < count; i++) {
         digest_add(digest, bytes_of_text(offers[i]->transfer_syntax));
         digest_add(digest, bytes_of_text(offers[i]->way == OFFER_STORED ? "," : ";"));
+        digest_add(digest, bytes_of_text(uid_mark(service, offers[i])));
     }
     digest_get(digest, sum);
     digest_free(digest);
@@ -475,7 +486,8 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
 
     const char *location = link_to(arena, request->public_base, &key, "");
     const char *etag = representation_etag_of_listing(
-        request, listing, location, put_as(arena, offers, listing->count, archive ? ZIP : MEDIA_TYPE));
+        request, listing, location,
+        put_as(service, arena, offers, listing->count, archive ? ZIP : MEDIA_TYPE));
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
     struct representation what = {
         .content_type =

@@ -94,6 +94,7 @@ static struct dispatcher_choices choices_of(const struct settings *settings)
             .takes_foreign_meta = strcmp(settings->foreign_meta, "warn") == 0,
             .json = house_json_limits(settings),
             .decode_ceiling_bytes = settings->decode_ceiling,
+            .lossy_uid_is_new = strcmp(settings->lossy_uid, "new") == 0,
             .unknown_matches = strcmp(settings->unknown_matches, "yes") == 0,
             .deletion = strcmp(settings->deletion, "yes") == 0,
             .viewport_ceiling = (uint32_t)settings->viewport_ceiling,

@@ -11,7 +11,8 @@
 /*   0 rows │ 4 columns │ 8 samples │ 10 allocated │ 12 stored │ 14 flags │ 15 photometric      little endian
  */
 enum { FLAG_SIGNED = 1, FLAG_PLANAR = 2 };
-_Static_assert(PALETTE_COLOR == 9, "photometric lies in stored rows: new ones go behind the last");
+_Static_assert(PALETTE_COLOR == 9 && XYB == 10,
+               "photometric lies in stored rows: new ones go behind the last");
 
 static void put16(uint8_t *into, uint16_t value)
 {
@@ -54,7 +55,7 @@ void catalog_row_put_shape(const struct pixel_shape *shape, uint8_t into[SHAPE_B
 
 bool catalog_row_get_shape(struct bytes stored, struct pixel_shape *ret)
 {
-    if (stored.size != SHAPE_BYTES || stored.data[15] > PALETTE_COLOR)
+    if (stored.size != SHAPE_BYTES || stored.data[15] > XYB)
         return false;
     *ret = (struct pixel_shape){ .rows = get32(stored.data),
                                  .columns = get32(stored.data + 4),
