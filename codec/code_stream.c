@@ -6,6 +6,8 @@
  */
 #include "codec/code_stream.h"
 
+#include "codec/jxl_stream.h"
+
 enum {
     SOI = 0xD8,
     SOS = 0xDA,
@@ -254,7 +256,7 @@ bool code_stream_read(struct bytes head, struct code_stream *ret)
         return false;
     if (head.data[0] == 0xFF && head.data[1] == SOI)
         return read_jpeg(head, ret);
-    return read_j2k(head, ret);
+    return read_j2k(head, ret) || jxl_stream_read(head, ret);
 }
 
 bool code_stream_fits(enum transfer_syntax found, enum transfer_syntax syntax)
@@ -269,6 +271,8 @@ bool code_stream_fits(enum transfer_syntax found, enum transfer_syntax syntax)
         { SYNTAX_JPEG_2000_LOSSLESS, SYNTAX_JPEG_2000_MC_LOSSLESS },
         { SYNTAX_JPEG_2000_LOSSLESS, SYNTAX_JPEG_2000_MC },
         { SYNTAX_JPEG_2000, SYNTAX_JPEG_2000_MC },
+        { SYNTAX_JPEG_XL_LOSSLESS, SYNTAX_JPEG_XL },
+        { SYNTAX_JPEG_XL_RECOMPRESSION, SYNTAX_JPEG_XL },
         { SYNTAX_HTJ2K_LOSSLESS, SYNTAX_HTJ2K },
         { SYNTAX_HTJ2K_LOSSLESS_RPCL, SYNTAX_HTJ2K_LOSSLESS },
         { SYNTAX_HTJ2K_LOSSLESS_RPCL, SYNTAX_HTJ2K },

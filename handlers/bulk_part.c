@@ -186,6 +186,18 @@ static bool is_image(const char *media_type)
     return strncmp(media_type, "image/", 6) == 0;
 }
 
+/* Code streams that code_stream.h reads: without a transfer syntax that is named they say what they are. */
+static bool is_read_here(const char *media_type)
+{
+    static const char *const types[] = { "image/jpeg", "image/jls",  "image/jp2", "image/jpx",
+                                         "image/jph",  "image/jphc", "image/jxl" };
+
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (strcmp(media_type, types[i]) == 0)
+            return true;
+    return false;
+}
+
 bool bulk_parts_syntax(struct bulk_parts *parts, const struct bulk_list *list, const char **ret_uid,
                        struct error *err)
 {
@@ -212,6 +224,10 @@ bool bulk_parts_syntax(struct bulk_parts *parts, const struct bulk_list *list, c
         return false;
     if (!read_stream(parts, first, &stream, &known, err))
         return false;
+    if (!known && !first->transfer_syntax[0] && is_read_here(first->media_type))
+        return error_tell(err, FAULT_NOT_DICOM,
+                          "Pixel Data (7FE0,0010): a part of %s is no code stream of that type.",
+                          first->media_type);
     if (known && !first->transfer_syntax[0])
         syntax = stream.syntax;
     else if (known && !code_stream_fits(stream.syntax, syntax))

@@ -229,11 +229,11 @@ static unsigned closeness(const struct accept_range *range, bool multipart, stru
         return 0;
     else if (is_any(range->type))
         by_type = 2;
-    else if (!bytes_equal(range->type, type))
+    else if (!bytes_equal_nocase(range->type, type))
         return 0;
     else if (is_any(range->subtype))
         by_type = 3;
-    else if (bytes_equal(range->subtype, subtype))
+    else if (bytes_equal_nocase(range->subtype, subtype))
         by_type = 4;
     else
         return 0;

@@ -199,3 +199,66 @@ class Pictures(ServerCase):
 
     def test_other_pictures_are_still_refused_by_their_type(self):
         self.refused(self.send("image/bmp", b"BM" + bytes(100)), 0xC122, "image/bmp")
+
+
+class Streams(ServerCase):
+    """Parts that are stored as they came, and what they are labelled."""
+    number = 0
+
+    def send(self, kind, *files, **attributes):
+        Streams.number += 1
+        item = model(700 + Streams.number, **SECONDARY_CAPTURE, **{"7FE00010": {"vr": "OB", "BulkDataURI": "pix"}}, **attributes)
+        body, content_type = message([({"Content-Type": "application/dicom+json"}, json.dumps([item]).encode())] + [
+            ({"Content-Type": kind, "Content-Location": "pix"}, file) for file in files], "application/dicom+json")
+        return self.server.call("POST", "/studies", body, {"Content-Type": content_type})
+
+    def stored(self, answer):
+        from pydicom import dcmread
+        url = value(self.assertStatus(answer, 200).json()[REFERENCED]["Value"][0], "00081190").removeprefix(self.server.url)
+        return url, dcmread(io.BytesIO(self.assertStatus(self.server.get(url, EXACT), 200).body))
+
+    def test_STO_38_a_jpeg_xl_is_labelled_as_what_it_is(self):
+        from gantry import make_dicom, path_of
+        gray, colours = image("L", 64, 48), image("RGB", 64, 48)
+        out = io.BytesIO()
+        colours.save(out, "JPEG", quality=85)
+        _, jpeg = self.stored(self.send("image/jpeg", out.getvalue()))
+        one = make_dicom(rows=48, columns=64)
+        self.assertStatus(self.server.store([one]), 200)
+        url = f"/studies/{jpeg.StudyInstanceUID}/series/{jpeg.SeriesInstanceUID}/instances/{jpeg.SOPInstanceUID}"
+        for source, syntax in ((path_of(one), "110"), (path_of(one), "112"), (url, "112"), (url, "111")):
+            with self.subTest(syntax):
+                uid_of_syntax = "1.2.840.10008.1.2.4." + syntax
+                frame = self.server.get(source + "/frames/1", {"Accept": f"image/jxl; transfer-syntax={uid_of_syntax}"})
+                self.assertStatus(frame, 200)
+                there, file = self.stored(self.send("image/jxl", frame.body))
+                self.assertEqual((file.file_meta.TransferSyntaxUID, file.Rows, file.Columns), (uid_of_syntax, 48, 64))
+                again = [self.server.get(at + "/frames/1", {"Accept": f"image/jxl; transfer-syntax={uid_of_syntax}"}).body
+                         for at in (source, there)]
+                self.assertTrue(again[0].rstrip(b"\0") == again[1].rstrip(b"\0"))
+                wrong = "1.2.840.10008.1.2.4." + ("110" if syntax != "110" else "111")
+                answer = self.assertStatus(self.send(f"image/jxl; transfer-syntax={wrong}", frame.body), 409).json()
+                self.assertEqual(value(answer[FAILED]["Value"][0], "00081197"), 0xC000)
+        self.assertEqual(gray.size, (64, 48))
+
+    def test_a_part_that_is_no_code_stream_of_its_type_is_refused(self):
+        for kind in ("image/jpeg", "image/jls", "image/jp2", "image/jpx", "image/jphc", "image/jxl"):
+            with self.subTest(kind):
+                item = self.assertStatus(self.send(kind, b"no code stream at all"), 409).json()[FAILED]["Value"][0]
+                self.assertEqual(value(item, "00081197"), 0xC000)
+                self.assertIn(kind, value(item["00741048"]["Value"][0], "00000902"))
+
+    def test_STO_35_a_video_is_one_part_and_goes_under_the_syntax_that_is_named(self):
+        numbers = {tag: {"vr": vr, "Value": [number]} for tag, vr, number in (
+            ("00280002", "US", 3), ("00280010", "US", 1080), ("00280011", "US", 1920), ("00280100", "US", 8), ("00280101", "US", 8),
+            ("00280102", "US", 7), ("00280103", "US", 0), ("00280006", "US", 0), ("00280008", "IS", 25))}
+        numbers["00280004"] = {"vr": "CS", "Value": ["YBR_PARTIAL_420"]}
+        film = b"\0\0\0\x18ftypmp42" + os.urandom(5001)
+        for kind, syntax in (("video/mp4", "102"), ("video/mp4; transfer-syntax=1.2.840.10008.1.2.4.104", "104"), ("video/mpeg", "101"),
+                             ("video/H265", "107")):
+            with self.subTest(kind):
+                url, file = self.stored(self.send(kind, film, **numbers))
+                self.assertEqual((file.file_meta.TransferSyntaxUID, file.NumberOfFrames), ("1.2.840.10008.1.2.4." + syntax, 25))
+                played = self.server.get(url + "/rendered", {"Accept": kind.split(";")[0]})
+                self.assertStatus(played, 200)
+                self.assertTrue(played.body in (film, film + b"\0"))

@@ -3,6 +3,8 @@
  */
 #include "codec/code_stream.h"
 
+#include "codec/codec.h"
+
 #include "tests/support/expect.h"
 
 static const uint8_t baseline[] = {
@@ -104,4 +106,77 @@ TEST(wider_labels_fit_and_narrower_do_not)
     EXPECT(!code_stream_fits(SYNTAX_JPEG_LS_NEAR_LOSSLESS, SYNTAX_JPEG_LS_LOSSLESS),
            "near-lossless as lossless");
     EXPECT(!code_stream_fits(SYNTAX_JPEG_BASELINE_8, SYNTAX_JPEG_LOSSLESS_SV1), "baseline as lossless");
+}
+
+static struct pixels made_pixels(uint32_t rows, uint32_t columns, unsigned samples, unsigned bits)
+{
+    struct pixels made = { .shape = { .rows = rows,
+                                      .columns = columns,
+                                      .samples_per_pixel = (uint16_t)samples,
+                                      .bits_allocated = bits > 8 ? 16 : 8,
+                                      .bits_stored = (uint16_t)bits,
+                                      .photometric = samples == 1 ? MONOCHROME2 : RGB } };
+    struct error err = { 0 };
+    const size_t size = (size_t)pixel_shape_frame_bytes(&made.shape);
+
+    EXPECT(block_take(size, &made.block, &err), "%s", err.detail);
+    for (size_t i = 0; i < size; i++)
+        block_room(made.block, NULL)[i] = bits > 8 && i % 2 ? 3 : (uint8_t)(i * 5 + i / 31);
+    block_seal(made.block, size);
+    return made;
+}
+
+/* Sizes that its header writes in each of its ways. */
+TEST(STO_38_jpeg_xl_tells_its_size_its_bits_and_whether_it_is_lossless)
+{
+    static const uint32_t sizes[][2] = { { 8, 8 },     { 64, 256 }, { 256, 256 },   { 7, 13 },
+                                         { 300, 200 }, { 90, 160 }, { 1000, 1500 }, { 3, 700 } };
+
+    for (size_t i = 0; i < COUNT_OF(sizes); i++)
+        for (unsigned kind = 0; kind < 5; kind++) {
+            static const struct {
+                unsigned samples, bits;
+                enum transfer_syntax syntax;
+            } kinds[] = { { 1, 8, SYNTAX_JPEG_XL_LOSSLESS },
+                          { 3, 8, SYNTAX_JPEG_XL_LOSSLESS },
+                          { 1, 16, SYNTAX_JPEG_XL_LOSSLESS },
+                          { 1, 8, SYNTAX_JPEG_XL },
+                          { 3, 8, SYNTAX_JPEG_XL } };
+            SCOPED(pixels)
+            struct pixels made = made_pixels(sizes[i][0], sizes[i][1], kinds[kind].samples, kinds[kind].bits);
+            SCOPED(pixels) struct pixels coded = { 0 };
+            struct code_stream got;
+            struct error err = { 0 };
+
+            if (!EXPECT(
+                    codec_encode(kinds[kind].syntax, &made, &(struct codec_parameters){ 0 }, &coded, &err),
+                    "kind %u: %s", kind, err.detail) ||
+                !EXPECT(code_stream_read(block_bytes(coded.block), &got), "kind %u of %u x %u is not read",
+                        kind, sizes[i][1], sizes[i][0]))
+                continue;
+            EXPECT(got.syntax == kinds[kind].syntax && got.shape.rows == sizes[i][0] &&
+                       got.shape.columns == sizes[i][1] &&
+                       got.shape.samples_per_pixel == kinds[kind].samples && got.begin == 0,
+                   "kind %u: syntax %d, %u x %u, %u samples", kind, got.syntax, got.shape.columns,
+                   got.shape.rows, got.shape.samples_per_pixel);
+        }
+}
+
+TEST(STO_38_a_jpeg_within_jpeg_xl_is_known)
+{
+    SCOPED(pixels) struct pixels made = made_pixels(48, 64, 3, 8);
+    SCOPED(pixels) struct pixels jpeg = { 0 }, coded = { 0 };
+    struct code_stream got;
+    struct error err = { 0 };
+
+    EXPECT(codec_encode(SYNTAX_JPEG_BASELINE_8, &made, &(struct codec_parameters){ 0 }, &jpeg, &err) &&
+               codec_transcode(SYNTAX_JPEG_BASELINE_8, SYNTAX_JPEG_XL_RECOMPRESSION, &jpeg.shape, jpeg.block,
+                               &(struct codec_parameters){ 0 }, 0, &coded, &err),
+           "%s", err.detail);
+    EXPECT(code_stream_read(block_bytes(coded.block), &got) && got.syntax == SYNTAX_JPEG_XL_RECOMPRESSION &&
+               got.shape.rows == 48 && got.shape.columns == 64 && got.shape.samples_per_pixel == 3,
+           "syntax %d", got.syntax);
+    EXPECT(code_stream_fits(SYNTAX_JPEG_XL_LOSSLESS, SYNTAX_JPEG_XL) &&
+               !code_stream_fits(SYNTAX_JPEG_XL, SYNTAX_JPEG_XL_LOSSLESS),
+           "lossy as lossless");
 }
