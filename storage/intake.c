@@ -19,6 +19,7 @@
 enum {
     GATHER_BYTES = 32 * 1024,     /* smaller chunks are written together */
     QUEUED_MEMORY_MOST = 4 << 20, /* bytes of JSON, values and frame tables */
+    COMPARED_BYTES = 64 * 1024,   /* of two data sets, at once */
     WARNING_ELEMENTS_DISCARDED = 0xB006,
     WARNING_CLASS_RULE = 0xB007,
 };
@@ -83,19 +84,46 @@ static void leave_queue(struct queued *queued)
     free(queued->values);
 }
 
-/* The instance was kept out because another with its UID stays (DUPLICATE_KEEP): told when their bytes
- * differ. */
-static uint16_t warning_of_kept(struct intake *intake, const struct queued *queued)
+/* Byte by byte from the end of the file meta information on: who sends again by another way may write another
+ * one. */
+static bool has_data_set_of(struct intake *intake, const struct queued *queued,
+                            const struct instance_record *kept)
+{
+    const struct description *description = &queued->description;
+    const uint64_t generation = store_draft_generation(queued->draft);
+    const uint64_t size = kept->file_size - kept->data_set_offset;
+    struct error ignored = { 0 };
+
+    if (size == 0 || size != description->file_size - description->data_set_offset ||
+        !uid_equal(&kept->syntax_uid, &description->syntax_uid))
+        return false;
+    uint8_t *pieces = malloc(2 * COMPARED_BYTES);
+    bool same = pieces;
+    for (uint64_t at = 0; same && at < size; at += COMPARED_BYTES) {
+        const size_t piece = size - at < COMPARED_BYTES ? (size_t)(size - at) : COMPARED_BYTES;
+        same = store_read(intake->store, kept->generation, kept->data_set_offset + at, pieces, piece,
+                          MAY_WAIT, &ignored) &&
+               store_read(intake->store, generation, description->data_set_offset + at,
+                          pieces + COMPARED_BYTES, piece, MAY_WAIT, &ignored) &&
+               memcmp(pieces, pieces + COMPARED_BYTES, piece) == 0;
+    }
+    free(pieces);
+    return same;
+}
+
+/* The instance was kept out because another with its UID stays: do they differ in more than what is around
+ * their data sets? */
+static bool differs_from_kept(struct intake *intake, const struct queued *queued)
 {
     const struct instance_record *kept = NULL;
     struct error ignored = { 0 };
 
-    if (intake->options.duplicates != DUPLICATE_KEEP ||
-        !catalog_find(intake->catalog, &queued->description.key, MAY_WAIT, &kept, &ignored))
-        return 0;
-    const bool same = memcmp(kept->digest, queued->digest, sizeof kept->digest) == 0;
+    if (!catalog_find(intake->catalog, &queued->description.key, MAY_WAIT, &kept, &ignored))
+        return true; /* it stays under another study or series, or has gone */
+    const bool same = memcmp(kept->digest, queued->digest, sizeof kept->digest) == 0 ||
+                      has_data_set_of(intake, queued, kept);
     instance_record_unref(kept);
-    return same ? 0 : WARNING_ELEMENTS_DISCARDED;
+    return !same;
 }
 
 /* *ret_forget: the generation whose file is to go, 0 for none. */
@@ -116,11 +144,15 @@ static void note_addition(struct intake *intake, const struct queued *queued, co
     case ADDED_BEFORE:
         entry->known = true;
         *ret_forget = addition->generation;
-        if (entry->warning_reason == 0)
-            entry->warning_reason = warning_of_kept(intake, queued);
+        if (entry->warning_reason == 0 && intake->options.duplicates == DUPLICATE_KEEP &&
+            differs_from_kept(intake, queued))
+            entry->warning_reason = WARNING_ELEMENTS_DISCARDED;
         break;
     case REFUSED_DUPLICATE:
         *ret_forget = addition->generation;
+        entry->known = !differs_from_kept(intake, queued);
+        if (entry->known)
+            break;
         entry->warning_reason = 0;
         error_set(&duplicate, FAULT_DUPLICATE, "SOP Instance UID known");
         outcomes_fail(&intake->outcomes, queued->outcome, &duplicate);
