@@ -1,8 +1,8 @@
 /* codec/jxl_stream.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * What a JPEG XL code stream says of itself (ISO/IEC 18181-1 annex D, 18181-2), for code_stream.h. Never waits;
- * any thread; safe on any bytes.
+ * What a JPEG XL code stream says of itself (ISO/IEC 18181-1 annex D, 18181-2), for code_stream.h. Never
+ * waits; any thread; safe on any bytes.
  */
 #ifndef GANTRY_CODEC_JXL_STREAM_H
 #define GANTRY_CODEC_JXL_STREAM_H
