@@ -104,6 +104,20 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     buffer->size += (size_t)length;
 }
 
+void buffer_append_number(struct buffer *buffer, int64_t number)
+{
+    char digits[24];
+    char *at = digits + sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    do
+        *--at = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        *--at = '-';
+    buffer_append(buffer, bytes_of(at, (size_t)(digits + sizeof digits - at)));
+}
+
 /* The length of the well-formed UTF-8 sequence at `at` (Unicode 15, table 3-7), or 0. */
 static size_t utf8_length(const uint8_t *at, size_t left)
 {
@@ -131,10 +145,17 @@ static size_t utf8_length(const uint8_t *at, size_t left)
     return length;
 }
 
+static bool is_plain(uint8_t c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
 void buffer_append_json_string(struct buffer *buffer, struct bytes text)
 {
     buffer_append_byte(buffer, '"');
     for (size_t i = 0, plain_from = 0; i <= text.size;) {
+        while (i < text.size && is_plain(text.data[i])) /* most of all text */
+            i++;
         const size_t length = i < text.size ? utf8_length(text.data + i, text.size - i) : 0;
         const uint8_t c = i < text.size ? text.data[i] : 0;
         const bool plain = i < text.size && length > 0 && c >= 0x20 && c != '"' && c != '\\' && c != 0x7F;

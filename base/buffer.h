@@ -27,6 +27,7 @@ void buffer_append(struct buffer *buffer, struct bytes data);
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_byte(struct buffer *buffer, uint8_t byte);
 void buffer_printf(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
+void buffer_append_number(struct buffer *buffer, int64_t number); /* in decimal digits */
 /* Room for `size` more bytes at the end, to be written and then counted by buffer_grew; NULL: no room. */
 uint8_t *buffer_reserve(struct buffer *buffer, size_t size);
 void buffer_grew(struct buffer *buffer, size_t size);

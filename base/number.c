@@ -47,7 +47,7 @@ bool number_parse_signed(struct bytes text, int64_t least, int64_t most, int64_t
 
 bool number_parse_real(struct bytes text, double *ret)
 {
-    char copy[64];
+    char copy[NUMBER_REAL_MOST];
     char *end;
 
     if (text.size == 0 || text.size >= sizeof copy)

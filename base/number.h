@@ -16,7 +16,9 @@
 MUST_USE bool number_parse(struct bytes text, uint64_t least, uint64_t most, uint64_t *ret);
 /* The same with one optional sign. */
 MUST_USE bool number_parse_signed(struct bytes text, int64_t least, int64_t most, int64_t *ret);
-/* All of `text` is a decimal real number (PS3.5 DS: sign, digits, point, exponent), finite. */
+enum { NUMBER_REAL_MOST = 64 };
+/* All of `text` is a decimal real number (PS3.5 DS: sign, digits, point, exponent), finite; shorter than
+ * NUMBER_REAL_MOST. */
 MUST_USE bool number_parse_real(struct bytes text, double *ret);
 /* Exactly 1 to 16 hexadecimal digits. */
 MUST_USE bool number_parse_hex(struct bytes text, uint64_t most, uint64_t *ret);

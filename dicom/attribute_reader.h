@@ -8,7 +8,7 @@
 #define GANTRY_DICOM_ATTRIBUTE_READER_H
 
 #include "base/arena.h"
-#include "bridge/dataset.h"
+#include "dicom/dataset.h"
 #include "dicom/image_display.h"
 
 struct attribute_reader {

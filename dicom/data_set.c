@@ -1,9 +1,9 @@
 /* dicom/data_set.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Head, structure, elements: three looks at a file, each guarded by the one before; see data_set.h.
+ * Head, then structure and elements in one pass; see data_set.h.
  *
- *   part10_read ── transfer syntax ─→ element_scan ── depth, count, end ─→ dataset_parse (DCMTK)
+ *   part10_read ── transfer syntax ─→ dataset_read: element_scan, and a tree of what it passes
  */
 #include "dicom/data_set.h"
 
@@ -88,18 +88,6 @@ static enum dataset_encoding encoding_of(enum transfer_syntax syntax)
     return DATASET_EXPLICIT_LE; /* private ones too (STO-20) */
 }
 
-static bool parse(const struct data_set *data_set, uint64_t from, uint64_t end, struct dataset **ret,
-                  struct error *err)
-{
-    const struct dataset_source source = { data_set->source.memory, data_set->source.memory_size,
-                                           data_set->source.fd, from, end };
-    const bool encapsulated = data_set->encoding == DATASET_EXPLICIT_LE &&
-                              data_set->skeleton.has_pixel_data &&
-                              data_set->skeleton.pixel_size == UINT32_MAX;
-
-    return dataset_parse(&source, encapsulated ? DATASET_ENCAPSULATED : data_set->encoding, ret, err);
-}
-
 bool data_set_open(const char *path, struct data_set *ret, struct error *err)
 {
     *ret = (struct data_set){ .fd = -1 };
@@ -114,18 +102,18 @@ bool data_set_open(const char *path, struct data_set *ret, struct error *err)
         from = 0;
     }
     ret->encoding = encoding_of(syntax);
-    return element_scan(&ret->source, from, ret->encoding, &ret->skeleton, err) &&
-           parse(ret, from, ret->skeleton.end, &ret->elements, err);
+    return dataset_read(&ret->source, from, ret->encoding, &ret->skeleton, &ret->elements, err);
 }
 
 void data_set_read_tail(struct data_set *data_set, uint64_t pixels_end)
 {
+    struct element_source tail = data_set->source;
     struct error ignored = { 0 };
-    uint64_t from, end;
+    uint64_t from;
 
     if (element_scan_tail(&data_set->source, &data_set->skeleton, pixels_end, data_set->encoding, &from,
-                          &end) &&
-        !parse(data_set, from, end, &data_set->tail, &ignored))
+                          &tail.size) &&
+        !dataset_read_all(&tail, from, data_set->encoding, &data_set->tail, &ignored))
         data_set->tail = NULL;
 }
 

@@ -10,7 +10,7 @@
 #include "base/attributes.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "bridge/dataset.h"
+#include "dicom/dataset.h"
 #include "dicom/element_scan.h"
 #include "dicom/part10.h"
 

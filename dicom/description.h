@@ -38,7 +38,7 @@ struct description {
         warning_reason; /* (0008,1196): 0, or B007 where a rule of the class is broken but it is stored */
 };
 
-/* Reads a whole PS3.10 file: DCMTK up to the pixel data behind a depth limit, our own scan of the frames, any
+/* Reads a whole PS3.10 file: the elements up to the pixel data behind limits, a scan of the frames, any
  * public transfer syntax's structure (also big endian, deflated, implicit, and files without preamble).
  * `path` is a file that does not change meanwhile. NOT_DICOM (C000) when it cannot be understood, MISMATCH
  * (A900) when a UID it needs is missing or bad; NOT_STORABLE (0122)

@@ -117,6 +117,8 @@ static void append_decimal(struct buffer *into, const struct decimal *number)
     }
 }
 
+enum { SURE_DIGITS = 15, SURE_EXPONENT = 290 }; /* neither rounded nor out of range: nothing to try */
+
 /* Does a double hold all of it (JSN-20)? Fifteen digits always fit; of more only some. */
 static bool fits_double(struct bytes text, const struct decimal *number)
 {
@@ -126,9 +128,12 @@ static bool fits_double(struct bytes text, const struct decimal *number)
 
     if (number->count == 0)
         return true;
+    if (number->count <= SURE_DIGITS && text.size < NUMBER_REAL_MOST && number->exponent > -SURE_EXPONENT &&
+        number->exponent < SURE_EXPONENT)
+        return true;
     if (!number_parse_real(text, &value) || fabs(value) < DBL_MIN)
         return false;
-    if (number->count <= 15)
+    if (number->count <= SURE_DIGITS)
         return true;
     return decimal_parse(bytes_of(shortest, shortest_double(value, shortest)), &back) &&
            back.count == number->count && back.exponent == number->exponent &&
@@ -151,7 +156,7 @@ static bool append_integer(struct buffer *into, struct bytes text, int64_t least
 
     if (!number_parse_signed(text, least, most, &value))
         return false;
-    buffer_printf(into, "%" PRId64, value);
+    buffer_append_number(into, value);
     return true;
 }
 
@@ -277,7 +282,7 @@ static void append_integer_binary(struct buffer *into, const struct vr_info *vr,
     const int64_t value = is_signed ? (int64_t)(raw << spare) >> spare : (int64_t)raw;
 
     if (vr->width < 8)
-        buffer_printf(into, "%" PRId64, value);
+        buffer_append_number(into, value);
     else if (is_signed)
         buffer_printf(into, value < -SAFE_INTEGER || value > SAFE_INTEGER ? "\"%" PRId64 "\"" : "%" PRId64,
                       value);

@@ -1,7 +1,7 @@
 /* dicom/dicom_json_writer.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Walks a parsed data set and writes it; see dicom_json_writer.h. DCMTK's own writer is not used: it gives up
+ * Walks a parsed data set and writes it; see dicom_json_writer.h. DCMTK's writer is not used: it gives up
  * on encapsulated pixel data and leaves half a document.
  *
  * The text says ISO_IR 192 in (0008,0005) only when something else than ASCII came out (JSN-29), which is
@@ -71,6 +71,12 @@ static bool is_shown(uint32_t tag)
 static bool read_value(struct writer *writer, const struct dataset_element *element, struct bytes *ret,
                        struct error *err)
 {
+    const uint8_t *in_place;
+
+    if (dataset_value_in_place(element, &in_place)) {
+        *ret = bytes_of(in_place, (size_t)element->size);
+        return true;
+    }
     buffer_cut(&writer->value, 0);
     uint8_t *room = element->size <= SIZE_MAX ? buffer_reserve(&writer->value, (size_t)element->size) : NULL;
 

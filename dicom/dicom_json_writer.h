@@ -9,7 +9,7 @@
 #include "base/attributes.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "bridge/dataset.h"
+#include "dicom/dataset.h"
 #include "dicom/dicom_json.h"
 #include "dicom/instance_key.h"
 

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * Tags and lengths of a data set, walked with a stack of our own; see element_scan.h. Which bytes are a
- * length, and what is a sequence, is decided exactly as DCMTK decides it (bridge/start.cc sets its switches),
- * so that the two agree about what is nested. Values are never read.
+ * length, and what is a sequence, is decided as DCMTK decides it, which the field is used to. Values are
+ * never read. Whoever wants to know what is passed is told (dicom/dataset.c).
  *
  *   data set ─ element ─ sequence ─ item ─ element ─ sequence ─ ...
  *   levels[0]            levels[1]  levels[2]        levels[3]
@@ -57,6 +57,22 @@ static void scan_drop(struct scan **scan)
     free(*scan);
 }
 
+bool element_source_read(const struct element_source *source, uint64_t offset, void *into, size_t size,
+                         struct error *err)
+{
+    if (offset > source->size || size > source->size - offset)
+        return error_set(err, FAULT_NOT_DICOM, "%zu bytes at %" PRIu64 " of %" PRIu64, size, offset,
+                         source->size);
+    if (size == 0)
+        return true;
+    if (offset + size <= source->memory_size) {
+        memcpy(into, source->memory + offset, size);
+        return true;
+    }
+    return source->read ? source->read(source->reader, offset, into, size, err)
+                        : file_read_at(source->fd, into, size, offset, err);
+}
+
 /* The `size` bytes at `at`; NULL when they are not there. */
 static const uint8_t *bytes_at(struct scan *scan, uint64_t at, size_t size, struct error *err)
 {
@@ -72,9 +88,7 @@ static const uint8_t *bytes_at(struct scan *scan, uint64_t at, size_t size, stru
         /* Small steps once values are skipped: a far jump is no reason to read 64 KiB for eight bytes. */
         const size_t piece =
             scan->elements > 0 && at > scan->window_at + 2 * WINDOW_BYTES && wanted > 4096 ? 4096 : wanted;
-        const bool read = source->read ? source->read(source->reader, at, scan->window, piece, err)
-                                       : file_read_at(source->fd, scan->window, piece, at, err);
-        if (!read) {
+        if (!element_source_read(source, at, scan->window, piece, err)) {
             scan->window_size = 0;
             return NULL;
         }
@@ -104,15 +118,34 @@ static bool broken(struct scan *scan, const char *what, struct error *err)
  * be. */
 static bool has_long_length(const uint8_t vr[2])
 {
-    static const char short_ones[][3] = { "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FL", "FD", "IS", "LO",
-                                          "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US" };
-
-    if (vr[0] < 'A' || vr[0] > 'Z' || vr[1] < 'A' || vr[1] > 'Z')
+#define VR(a, b) ((a) << 8 | (b))
+    switch (VR(vr[0], vr[1])) {
+    case VR('A', 'E'):
+    case VR('A', 'S'):
+    case VR('A', 'T'):
+    case VR('C', 'S'):
+    case VR('D', 'A'):
+    case VR('D', 'S'):
+    case VR('D', 'T'):
+    case VR('F', 'L'):
+    case VR('F', 'D'):
+    case VR('I', 'S'):
+    case VR('L', 'O'):
+    case VR('L', 'T'):
+    case VR('P', 'N'):
+    case VR('S', 'H'):
+    case VR('S', 'L'):
+    case VR('S', 'S'):
+    case VR('S', 'T'):
+    case VR('T', 'M'):
+    case VR('U', 'I'):
+    case VR('U', 'L'):
+    case VR('U', 'S'):
         return false;
-    for (size_t i = 0; i < COUNT_OF(short_ones); i++)
-        if (memcmp(vr, short_ones[i], 2) == 0)
-            return false;
-    return true;
+    default:
+        return vr[0] >= 'A' && vr[0] <= 'Z' && vr[1] >= 'A' && vr[1] <= 'Z';
+    }
+#undef VR
 }
 
 static bool read_header(struct scan *scan, const struct level *level, struct header *ret, struct error *err)
@@ -208,17 +241,23 @@ static uint64_t room_end(const struct scan *scan)
     return scan->source->size;
 }
 
-static bool is_sequence(const struct header *header, bool implicit)
+static bool is_sequence(const struct scan *scan, const struct header *header, bool implicit)
 {
     if (!implicit)
         return memcmp(header->vr, "SQ", 2) == 0;
     const struct dictionary_entry *entry = dictionary_table_of_tag(header->tag);
-    return entry ? strcmp(entry->vr, "SQ") == 0 : header->length == UNDEFINED_LENGTH;
+    if (entry)
+        return strcmp(entry->vr, "SQ") == 0;
+    if (header->length == UNDEFINED_LENGTH)
+        return true;
+    return (header->tag >> 16 & 1) && scan->visitor && scan->visitor->is_private_sequence &&
+           scan->visitor->is_private_sequence(scan->visitor, header->tag);
 }
 
-/* DCMTK keeps the elements of an item in a sorted list, entered from its end, and its private creators in
- * another: elements in falling order, or many creators, take quadratic time. Ordinary files cost next to
- * nothing here. */
+/* dicom/dataset.c keeps the elements of an item in a sorted list, entered from its end, and looks private
+ * creators up in another: elements in falling order, or many creators, take quadratic time. Ordinary files
+ * cost next to nothing here.
+ */
 static bool count_work(struct scan *scan, uint32_t tag, struct error *err)
 {
     struct level *level = &scan->levels[scan->depth - 1];
@@ -258,7 +297,7 @@ static bool scan_element(struct scan *scan, struct error *err)
         return false;
 
     const uint64_t value = scan->at + header.size;
-    if (is_sequence(&header, level.implicit)) {
+    if (is_sequence(scan, &header, level.implicit)) {
         scan->at = value;
         return descend(scan, &level, &header, LEVEL_ITEMS, level.implicit, err);
     }
@@ -374,6 +413,13 @@ static struct scan *scan_new(const struct element_source *source, enum dataset_e
 bool element_scan(const struct element_source *source, uint64_t from, enum dataset_encoding encoding,
                   struct element_skeleton *ret, struct error *err)
 {
+    return element_walk_to_pixels(source, from, encoding, NULL, ret, err);
+}
+
+bool element_walk_to_pixels(const struct element_source *source, uint64_t from,
+                            enum dataset_encoding encoding, struct element_visitor *visitor_or_null,
+                            struct element_skeleton *ret, struct error *err)
+{
     SCOPED(scan) struct scan *scan = scan_new(source, encoding, from);
     struct element_skeleton found = { 0 };
     struct header pixels = { 0 };
@@ -383,6 +429,7 @@ bool element_scan(const struct element_source *source, uint64_t from, enum datas
     error_clear(err);
     if (from > source->size)
         return broken(scan, "no data set", err);
+    scan->visitor = visitor_or_null;
     if (!scan_run(scan, true, &pixels, err))
         return false;
     found.end = scan->at;

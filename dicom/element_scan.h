@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * The skeleton of a data set, found without believing it: where the pixel data begins, whether everything
- * before it is nested and counted within limits. Runs before any parser that recurses sees the bytes.
+ * before it is nested and counted within limits.
  */
 #ifndef GANTRY_DICOM_ELEMENT_SCAN_H
 #define GANTRY_DICOM_ELEMENT_SCAN_H
@@ -10,12 +10,11 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 #include "base/error.h"
-#include "bridge/dataset.h"
 
 enum {
     ELEMENT_SCAN_DEPTH = 128, /* sequences inside one another (JSN-34: at least 64) */
     ELEMENT_SCAN_ELEMENTS =
-        1000000, /* elements and items of one instance; DCMTK takes some 250 bytes for each */
+        1000000, /* elements and items of one instance; dicom/dataset.c takes 64 bytes for each */
 };
 
 /* Where bytes come from: the first `memory_size` bytes also lie in memory, the rest (if any) in the file
@@ -27,6 +26,17 @@ struct element_source {
     uint64_t size;
     bool (*read)(void *reader, uint64_t offset, void *into, size_t size, struct error *err);
     void *reader;
+};
+
+/* `size` bytes at `offset`, all of which must be there. May wait where they are not in memory. */
+MUST_USE bool element_source_read(const struct element_source *source, uint64_t offset, void *into,
+                                  size_t size, struct error *err);
+
+enum dataset_encoding {
+    DATASET_IMPLICIT_LE,
+    DATASET_EXPLICIT_LE,
+    DATASET_EXPLICIT_BE,
+    DATASET_ENCAPSULATED, /* explicit little endian; a nested icon may be compressed */
 };
 
 struct element_skeleton {
@@ -59,7 +69,13 @@ struct element_visitor {
     bool (*begin)(struct element_visitor *visitor, const struct element_event *event, bool fragments,
                   struct error *err);
     bool (*end)(struct element_visitor *visitor, uint32_t depth, struct error *err);
+    /* Is this private element, of known length and without a VR, a sequence? NULL: none is. */
+    bool (*is_private_sequence)(struct element_visitor *visitor, uint32_t tag);
 };
+/* element_scan that tells what it passes. */
+MUST_USE bool element_walk_to_pixels(const struct element_source *source, uint64_t from,
+                                     enum dataset_encoding encoding, struct element_visitor *visitor_or_null,
+                                     struct element_skeleton *ret, struct error *err);
 /* Walks all the data set from `from` to its end, with the limits and decisions of element_scan. NOT_DICOM
  * where it is broken: what was passed before has been told. May wait. */
 MUST_USE bool element_walk(const struct element_source *source, uint64_t from, enum dataset_encoding encoding,

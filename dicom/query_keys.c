@@ -22,8 +22,13 @@ const struct query_key_info *query_key_info(enum query_key key)
 
 enum query_key query_key_of_tag(uint32_t tag)
 {
-    for (unsigned key = 0; key < QUERY_KEY_COUNT; key++)
-        if (keys[key].tag == tag)
-            return (enum query_key)key;
-    return QUERY_KEY_COUNT;
+    switch (tag) {
+#define QUERY_KEY(level, keyword, tag, vr, returned) \
+    case tag: \
+        return KEY_##keyword;
+#include "dicom/query_keys.def"
+#undef QUERY_KEY
+    default:
+        return QUERY_KEY_COUNT;
+    }
 }

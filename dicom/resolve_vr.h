@@ -7,7 +7,7 @@
 #ifndef GANTRY_DICOM_RESOLVE_VR_H
 #define GANTRY_DICOM_RESOLVE_VR_H
 
-#include "bridge/dataset.h"
+#include "dicom/dataset.h"
 
 /* An item and what it stands in; the data set itself has no parent. */
 struct resolve_level {

@@ -690,7 +690,7 @@ static bool walk(struct planner *planner, uint64_t data_set, struct error *err)
         .read = read_file,
         .reader = planner,
     };
-    planner->visitor = (struct element_visitor){ on_element, on_begin, on_end };
+    planner->visitor = (struct element_visitor){ on_element, on_begin, on_end, NULL };
     planner->levels[1].pixels_signed = from->shape->is_signed;
     const enum dataset_encoding encoding = big                                  ? DATASET_EXPLICIT_BE
                                            : from->syntax == SYNTAX_IMPLICIT_LE ? DATASET_IMPLICIT_LE

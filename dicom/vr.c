@@ -7,7 +7,7 @@
 
 /* clang-format off */
 static const struct vr_info vrs[] = {
-    /* UN first: what is not found is it. */
+    /* UN first: what is not found is it. The others ascend: they are searched. */
     { "UN", VR_OPAQUE,   1, false, true  }, { "AE", VR_VALUES,   1, true,  false }, { "AS", VR_VALUES,   1, false, false },
     { "AT", VR_TAG,      4, false, false }, { "CS", VR_VALUES,   1, true,  false }, { "DA", VR_VALUES,   1, false, false },
     { "DS", VR_DECIMAL,  1, true,  true  }, { "DT", VR_VALUES,   1, false, false }, { "FD", VR_NUMBER,   8, false, true  },
@@ -25,9 +25,18 @@ static const struct vr_info vrs[] = {
 
 const struct vr_info *vr_info(const char *vr)
 {
-    for (size_t i = 1; i < COUNT_OF(vrs); i++)
-        if (vrs[i].name[0] == vr[0] && vrs[i].name[1] == vr[1])
-            return &vrs[i];
+    size_t from = 1, to = COUNT_OF(vrs); /* ascending behind the first */
+
+    while (from < to) {
+        const size_t at = (from + to) / 2;
+        const int order = vr[0] != vrs[at].name[0] ? vr[0] - vrs[at].name[0] : vr[1] - vrs[at].name[1];
+        if (order == 0)
+            return &vrs[at];
+        if (order < 0)
+            to = at;
+        else
+            from = at + 1;
+    }
     return &vrs[0];
 }
 

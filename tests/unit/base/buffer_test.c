@@ -3,6 +3,8 @@
  */
 #include "tests/support/expect.h"
 
+#include <inttypes.h>
+
 #include "base/buffer.h"
 
 TEST(what_is_appended_is_there_in_order)
@@ -88,4 +90,19 @@ TEST(JSON_strings_are_escaped_and_always_UTF_8)
     buffer_init(&buffer, 1000);
     buffer_append_json_string(&buffer, bytes_of("a\0b", 3));
     EXPECT_TEXT(buffer_bytes(&buffer), "\"a\\u0000b\"");
+}
+
+TEST(numbers_are_written_as_printf_writes_them)
+{
+    static const int64_t numbers[] = { 0, 1, -1, 9, 10, -10, 65535, INT32_MIN, INT64_MAX, INT64_MIN };
+
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
+        SCOPED(buffer) struct buffer buffer;
+        char want[32];
+
+        buffer_init(&buffer, 100);
+        buffer_append_number(&buffer, numbers[i]);
+        snprintf(want, sizeof want, "%" PRId64, numbers[i]);
+        EXPECT_TEXT(buffer_bytes(&buffer), want);
+    }
 }

@@ -1,13 +1,13 @@
-/* bridge/dataset.cc
+/* bridge/dcmtk_dataset.cc
  * SPDX-License-Identifier: Apache-2.0
  *
- * DCMTK's parser behind C; see dataset.h.
+ * DCMTK's parser behind C; see dcmtk_dataset.h.
  *
  * DCMTK descends into sequences by recursion and reads until the stack ends: 100 000 nested items kill the
  * process. All its bytes come through `producer` below, which looks how much stack has been used and plays a
  * broken stream when it is too much. So the fence holds whatever DCMTK takes the bytes for.
  */
-#include "bridge/dataset.h"
+#include "bridge/dcmtk_dataset.h"
 
 #include "dcmtk/config/osconfig.h"
 
@@ -45,7 +45,7 @@ uintptr_t stack_here()
 class producer : public DcmProducer
 {
   public:
-    producer(const dataset_source &from, uint64_t at) : from_(from), at_(at), stack_(stack_here())
+    producer(const dcmtk_source &from, uint64_t at) : from_(from), at_(at), stack_(stack_here())
     {
     }
     OFBool good() const override
@@ -92,7 +92,7 @@ class producer : public DcmProducer
     {
         return deep_;
     }
-    const dataset_source &source() const
+    const dcmtk_source &source() const
     {
         return from_;
     }
@@ -132,7 +132,7 @@ class producer : public DcmProducer
         return true;
     }
 
-    const dataset_source from_;
+    const dcmtk_source from_;
     uint64_t at_;
     uintptr_t stack_;
     bool broken_ = false;
@@ -147,7 +147,7 @@ class stream;
 class place : public DcmInputStreamFactory
 {
   public:
-    place(const dataset_source &from, uint64_t at) : from_(from), at_(at)
+    place(const dcmtk_source &from, uint64_t at) : from_(from), at_(at)
     {
     }
     DcmInputStream *create() const override;
@@ -161,7 +161,7 @@ class place : public DcmInputStreamFactory
     }
 
   private:
-    dataset_source from_;
+    dcmtk_source from_;
     uint64_t at_;
 };
 
@@ -173,7 +173,7 @@ struct producer_first {
 class stream : private producer_first, public DcmInputStream
 {
   public:
-    stream(const dataset_source &from, uint64_t at)
+    stream(const dcmtk_source &from, uint64_t at)
         : producer_first{ producer(from, at) }, DcmInputStream(&this->bytes)
     {
     }
@@ -192,24 +192,24 @@ DcmInputStream *place::create() const
     return new stream(from_, at_);
 }
 
-E_TransferSyntax syntax_of(dataset_encoding encoding)
+E_TransferSyntax syntax_of(dcmtk_encoding encoding)
 {
     switch (encoding) {
-    case DATASET_IMPLICIT_LE:
+    case DCMTK_IMPLICIT_LE:
         return EXS_LittleEndianImplicit;
-    case DATASET_EXPLICIT_BE:
+    case DCMTK_EXPLICIT_BE:
         return EXS_BigEndianExplicit;
-    case DATASET_ENCAPSULATED:
+    case DCMTK_ENCAPSULATED:
         return EXS_JPEGProcess1; /* any: structure is the same */
-    case DATASET_EXPLICIT_LE:
+    case DCMTK_EXPLICIT_LE:
         break;
     }
     return EXS_LittleEndianExplicit;
 }
 
-DcmItem *item_of(const dataset_item *item)
+DcmItem *item_of(const dcmtk_item *item)
 {
-    return reinterpret_cast<DcmItem *>(const_cast<dataset_item *>(item));
+    return reinterpret_cast<DcmItem *>(const_cast<dcmtk_item *>(item));
 }
 
 /* The fragments of compressed pixels in an item; NULL for all else. */
@@ -229,7 +229,7 @@ DcmPixelSequence *fragments_of(DcmElement *element)
     return fragments;
 }
 
-void describe(DcmElement *element, dataset_element *ret)
+void describe(DcmElement *element, dcmtk_element *ret)
 {
     const DcmTag &tag = element->getTag();
     const DcmEVR vr = tag.getEVR();
@@ -280,14 +280,14 @@ bool copy_fragments(DcmPixelSequence *fragments, uint8_t *into)
 
 } // namespace
 
-struct dataset {
+struct dcmtk_dataset {
     DcmDataset elements;
 };
 
-extern "C" bool dataset_parse(const struct dataset_source *source, enum dataset_encoding encoding,
-                              struct dataset **ret, struct error *err)
+extern "C" bool dcmtk_parse(const struct dcmtk_source *source, enum dcmtk_encoding encoding,
+                            struct dcmtk_dataset **ret, struct error *err)
 try {
-    auto parsed = std::make_unique<dataset>();
+    auto parsed = std::make_unique<dcmtk_dataset>();
 
     if (source->offset < source->end) { /* DCMTK takes nothing at all for an error */
         stream input(*source, source->offset);
@@ -311,25 +311,25 @@ try {
     return error_set(err, FAULT_INTERNAL, "DCMTK: threw while parsing");
 }
 
-extern "C" void dataset_free(struct dataset *dataset)
+extern "C" void dcmtk_free(struct dcmtk_dataset *dataset)
 try {
     delete dataset;
 } catch (...) {
 }
 
-extern "C" void dataset_drop(struct dataset **dataset)
+extern "C" void dcmtk_drop(struct dcmtk_dataset **dataset)
 {
-    dataset_free(*dataset);
+    dcmtk_free(*dataset);
 }
 
-extern "C" const struct dataset_item *dataset_root(const struct dataset *dataset)
+extern "C" const struct dcmtk_item *dcmtk_root(const struct dcmtk_dataset *dataset)
 {
     DcmItem *root = const_cast<DcmDataset *>(&dataset->elements);
 
-    return reinterpret_cast<const struct dataset_item *>(root);
+    return reinterpret_cast<const struct dcmtk_item *>(root);
 }
 
-extern "C" bool dataset_next_element(const struct dataset_item *item, struct dataset_element *at)
+extern "C" bool dcmtk_next_element(const struct dcmtk_item *item, struct dcmtk_element *at)
 try {
     DcmObject *next = item_of(item)->nextInContainer(static_cast<DcmElement *>(at->handle));
 
@@ -341,7 +341,7 @@ try {
     return false;
 }
 
-extern "C" bool dataset_find(const struct dataset_item *item, uint32_t tag, struct dataset_element *ret)
+extern "C" bool dcmtk_find(const struct dcmtk_item *item, uint32_t tag, struct dcmtk_element *ret)
 try {
     DcmElement *found = nullptr;
     const DcmTagKey key(static_cast<Uint16>(tag >> 16), static_cast<Uint16>(tag & 0xFFFF));
@@ -354,8 +354,8 @@ try {
     return false;
 }
 
-extern "C" const struct dataset_item *dataset_next_item(const struct dataset_element *sequence,
-                                                        const struct dataset_item *previous_or_null)
+extern "C" const struct dcmtk_item *dcmtk_next_item(const struct dcmtk_element *sequence,
+                                                    const struct dcmtk_item *previous_or_null)
 try {
     if (!sequence->is_sequence)
         return nullptr;
@@ -364,12 +364,12 @@ try {
     DcmItem *next = static_cast<DcmItem *>(
         items->nextInContainer(previous_or_null ? item_of(previous_or_null) : nullptr));
 
-    return reinterpret_cast<const struct dataset_item *>(next);
+    return reinterpret_cast<const struct dcmtk_item *>(next);
 } catch (...) {
     return nullptr;
 }
 
-extern "C" bool dataset_value(const struct dataset_element *element, uint8_t *into, struct error *err)
+extern "C" bool dcmtk_value(const struct dcmtk_element *element, uint8_t *into, struct error *err)
 try {
     DcmElement *from = static_cast<DcmElement *>(element->handle);
 

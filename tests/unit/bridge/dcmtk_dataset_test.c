@@ -1,20 +1,20 @@
-/* tests/unit/bridge/dataset_test.c
+/* tests/unit/bridge/dcmtk_dataset_test.c
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "tests/support/expect.h"
 
-#include "bridge/dataset.h"
+#include "bridge/dcmtk_dataset.h"
 #include "bridge/start.h"
 #include "tests/support/elements.h"
 
-static bool parse(const struct elements *from, enum dataset_encoding encoding, struct dataset **ret)
+static bool parse(const struct elements *from, enum dcmtk_encoding encoding, struct dcmtk_dataset **ret)
 {
     struct error err = { 0 };
-    const struct dataset_source source = { from->bytes.data, from->bytes.size, -1, 0, from->bytes.size };
+    const struct dcmtk_source source = { from->bytes.data, from->bytes.size, -1, 0, from->bytes.size };
 
     if (!EXPECT(bridge_start(&err), "%s", err.detail))
         return false;
-    if (dataset_parse(&source, encoding, ret, &err))
+    if (dcmtk_parse(&source, encoding, ret, &err))
         return true;
     EXPECT(err.fault == FAULT_NOT_DICOM, "fault %d: %s", err.fault, err.detail);
     return false;
@@ -42,22 +42,22 @@ TEST(starting_twice_is_one_start)
 TEST(JSN_34_a_hundred_levels_are_parsed_and_walked)
 {
     struct elements file = { .form = ELEMENTS_EXPLICIT };
-    struct dataset *dataset = NULL;
+    struct dcmtk_dataset *dataset = NULL;
     unsigned depth = 0;
 
     buffer_init(&file.bytes, 1 << 20);
     nest(&file, 100, true);
-    if (EXPECT(parse(&file, DATASET_EXPLICIT_LE, &dataset), "not parsed")) {
-        const struct dataset_item *item = dataset_root(dataset);
-        struct dataset_element element = { 0 };
-        while (item && dataset_next_element(item, &element)) {
+    if (EXPECT(parse(&file, DCMTK_EXPLICIT_LE, &dataset), "not parsed")) {
+        const struct dcmtk_item *item = dcmtk_root(dataset);
+        struct dcmtk_element element = { 0 };
+        while (item && dcmtk_next_element(item, &element)) {
             depth++;
-            item = dataset_next_item(&element, NULL);
-            element = (struct dataset_element){ 0 };
+            item = dcmtk_next_item(&element, NULL);
+            element = (struct dcmtk_element){ 0 };
         }
         EXPECT(depth == 100, "%u levels", depth);
     }
-    dataset_free(dataset);
+    dcmtk_free(dataset);
     buffer_done(&file.bytes);
 }
 
@@ -65,12 +65,12 @@ TEST(a_hundred_thousand_nested_sequences_end_as_an_error)
 {
     for (int delimited = 0; delimited < 2; delimited++) {
         struct elements file = { .form = ELEMENTS_EXPLICIT };
-        struct dataset *dataset = NULL;
+        struct dcmtk_dataset *dataset = NULL;
 
         buffer_init(&file.bytes, 8 << 20);
         nest(&file, 100000, delimited);
-        EXPECT(!parse(&file, DATASET_EXPLICIT_LE, &dataset), "parsed");
-        dataset_free(dataset);
+        EXPECT(!parse(&file, DCMTK_EXPLICIT_LE, &dataset), "parsed");
+        dcmtk_free(dataset);
         buffer_done(&file.bytes);
     }
 }
@@ -88,8 +88,8 @@ TEST(values_come_little_endian_from_big_endian_data)
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct elements file = { .form = ELEMENTS_BIG };
-        struct dataset *dataset = NULL;
-        struct dataset_element element = { 0 };
+        struct dcmtk_dataset *dataset = NULL;
+        struct dcmtk_element element = { 0 };
         struct error err = { 0 };
         uint8_t value[16];
 
@@ -97,16 +97,16 @@ TEST(values_come_little_endian_from_big_endian_data)
         elements_header(&file, cases[i].tag, cases[i].vr, 16);
         for (unsigned n = 0; n < 16 / cases[i].width; n++)
             elements_number(&file, 0x0807060504030201 + n, cases[i].width);
-        if (EXPECT(parse(&file, DATASET_EXPLICIT_BE, &dataset), "%s", cases[i].vr) &&
-            EXPECT(dataset_find(dataset_root(dataset), cases[i].tag, &element), "%s", cases[i].vr) &&
-            EXPECT(element.size == 16 && dataset_value(&element, value, &err), "%s %s", cases[i].vr,
+        if (EXPECT(parse(&file, DCMTK_EXPLICIT_BE, &dataset), "%s", cases[i].vr) &&
+            EXPECT(dcmtk_find(dcmtk_root(dataset), cases[i].tag, &element), "%s", cases[i].vr) &&
+            EXPECT(element.size == 16 && dcmtk_value(&element, value, &err), "%s %s", cases[i].vr,
                    err.detail))
             for (unsigned n = 0; n < 16; n++) {
                 const unsigned at = n % cases[i].width, number = n / cases[i].width;
                 const uint8_t want = (uint8_t)(at + 1 + (at == 0 ? number : 0));
                 EXPECT(value[n] == want, "%s byte %u is %02x, not %02x", cases[i].vr, n, value[n], want);
             }
-        dataset_free(dataset);
+        dcmtk_free(dataset);
         buffer_done(&file.bytes);
     }
 }
@@ -114,8 +114,8 @@ TEST(values_come_little_endian_from_big_endian_data)
 TEST(large_values_are_read_when_asked_for)
 {
     struct elements file = { .form = ELEMENTS_EXPLICIT };
-    struct dataset *dataset = NULL;
-    struct dataset_element element = { 0 };
+    struct dcmtk_dataset *dataset = NULL;
+    struct dcmtk_element element = { 0 };
     struct error err = { 0 };
     static uint8_t value[100000];
 
@@ -126,17 +126,17 @@ TEST(large_values_are_read_when_asked_for)
     elements_text(&file, 0x00420012, "LO", "application/pdf");
     const char *path = elements_path(buffer_bytes(&file.bytes));
     FILE *open_file = fopen(path, "rb");
-    const struct dataset_source source = { NULL, 0, fileno(open_file), 0, file.bytes.size };
-    if (EXPECT(dataset_parse(&source, DATASET_EXPLICIT_LE, &dataset, &err), "%s", err.detail) &&
-        EXPECT(dataset_next_element(dataset_root(dataset), &element), "nothing") &&
-        EXPECT(element.size == sizeof value && dataset_value(&element, value, &err), "%s", err.detail))
+    const struct dcmtk_source source = { NULL, 0, fileno(open_file), 0, file.bytes.size };
+    if (EXPECT(dcmtk_parse(&source, DCMTK_EXPLICIT_LE, &dataset, &err), "%s", err.detail) &&
+        EXPECT(dcmtk_next_element(dcmtk_root(dataset), &element), "nothing") &&
+        EXPECT(element.size == sizeof value && dcmtk_value(&element, value, &err), "%s", err.detail))
         for (size_t i = 0; i < sizeof value; i++)
             if (!EXPECT(value[i] == (uint8_t)(i * 7), "byte %zu is %u", i, value[i]))
                 break;
-    EXPECT(dataset_next_element(dataset_root(dataset), &element) && element.tag == 0x00420012, "%08X",
+    EXPECT(dcmtk_next_element(dcmtk_root(dataset), &element) && element.tag == 0x00420012, "%08X",
            element.tag);
-    EXPECT(!dataset_next_element(dataset_root(dataset), &element), "a third element");
-    dataset_free(dataset);
+    EXPECT(!dcmtk_next_element(dcmtk_root(dataset), &element), "a third element");
+    dcmtk_free(dataset);
     fclose(open_file);
     buffer_done(&file.bytes);
 }

@@ -1,0 +1,34 @@
+/* tests/fuzz/dicom_dataset_fuzz.c
+ * SPDX-License-Identifier: Apache-2.0
+ *
+ * Any bytes as a file: the tree that we make of it is the one that DCMTK makes of it, or DCMTK makes none.
+ */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "bridge/start.h"
+#include "tests/support/dataset_judge.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct data_set state = { .fd = -1 };
+    SCOPED(data_set) struct data_set *data_set = &state;
+    struct error err = { 0 };
+    char path[64], told[160];
+
+    const bool started = bridge_start(&err);
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    assert(started && fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (data_set_open(path, data_set, &err) && judge(data_set, told) == JUDGED_UNEQUAL) {
+        fprintf(stderr, "%s\n", told);
+        abort();
+    }
+    close(fd);
+    return 0;
+}
