@@ -128,8 +128,10 @@ static void open_house(const char *folder)
         .path = path, .record_cache_entries = 1000, .sqlite_cache_bytes = 32 << 20, .known_deletions = 8
     };
     const struct store_options store = { .root = folder, .open_files = 64 };
+    uint64_t last = 0;
     must(file_make_folders(folder, 0700, &err) && catalog_open(&catalog, &work.catalog, &err) &&
-             store_open(&store, catalog_last_generation(work.catalog) + 1, &work.store, &err),
+             catalog_last_generation(work.catalog, &last, &err) &&
+             store_open(&store, last + 1, &work.store, &err),
          &err);
 }
 
