@@ -59,7 +59,6 @@ static void deliver(uint8_t *file, uint64_t number)
                                             .batch_bytes = 128 << 20,
                                             .json = { 1024, 65536, 131072 } };
     struct intake *intake = NULL;
-    struct intake_outcome outcome;
     struct error err = { 0 };
 
     must(intake_open(work.store, work.catalog, &options, &intake, &err), &err);
@@ -76,10 +75,14 @@ static void deliver(uint8_t *file, uint64_t number)
         intake_end_instance(intake);
     }
     must(intake_commit(intake, &err), &err);
-    for (size_t i = 0; i < intake_count(intake); i++) {
-        intake_outcome_at(intake, i, &outcome);
-        must(outcome.error.fault == FAULT_NONE, &outcome.error);
-    }
+    struct arena arena = { 0 };
+    struct outcome_reader *reader = intake_outcomes(intake, &arena);
+    const struct intake_outcome *outcome = NULL;
+    do {
+        must(outcome_reader_next(reader, MAY_WAIT, &outcome, &err), &err);
+        must(!outcome || outcome->error.fault == FAULT_NONE, outcome ? &outcome->error : &err);
+    } while (outcome);
+    arena_release(&arena);
     intake_close(intake);
 }
 
