@@ -111,6 +111,22 @@ class Import(Folder):
         self.assertRegex(few.stdout, "^600 instances stored")
         self.assertEqual(self.check()[0], SOUND)
 
+    def test_a_tree_goes_into_a_running_server_as_the_readme_says(self):
+        readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+        line = readme.split("### Importing beside a running server")[1].split("```sh\n")[1].split("```")[0]
+        files = [make_dicom() for _ in range(120)]
+        self.lay(files[:60], "one")
+        self.lay(files[60:], "of several words")
+        server = self.serve()
+        for _ in range(2):
+            done = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=120 * SLOWER,
+                                  env=os.environ | {"DIR": str(self.tree), "B": server.url, "CA": server.ca})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.stdout.count('"00081155"'), len(files))
+            self.assertNotIn('"00081197"', done.stdout)
+        for file in files[::17]:
+            self.assertEqual(server.get(path_of(file), {"Accept": "application/dicom"}).body, file)
+
     def test_a_stopped_import_goes_on_where_it_was(self):
         self.lay(many(1500))
         stored, stops = 0, 0
