@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/layout.h"
+
 struct rendering {
     struct rendering_task task;
     struct pixel_shape shape;
@@ -133,7 +135,7 @@ void rendering_needs(const struct rendering *rendering, uint32_t *ret_first, uin
     *ret_end = rendering->end_row;
 }
 
-/* More than 8 bits of red, green and blue: the highest 8 of those stored (REN-56). */
+/* More than 8 bits of red, green and blue: the highest 8 of those stored (REN-56); YBR_FULL is RGB then. */
 static void narrow_colours(const struct pixel_shape *shape, const uint8_t *from, size_t count, uint8_t *into)
 {
     const unsigned stored = shape->bits_stored >= 1 && shape->bits_stored <= shape->bits_allocated
@@ -141,12 +143,14 @@ static void narrow_colours(const struct pixel_shape *shape, const uint8_t *from,
                                 : shape->bits_allocated;
     const double scale = 255.0 / (exp2(stored) - 1);
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < 3 * count; i++) {
         uint32_t value = 0;
         memcpy(&value, from + i * (shape->bits_allocated / 8u), shape->bits_allocated / 8u);
         const double byte = value * scale + 0.5;
         into[i] = byte >= 255 ? 255 : (uint8_t)byte;
     }
+    if (shape->photometric == YBR_FULL)
+        layout_kernels()->ybr_to_rgb(into, count, into);
 }
 
 /* The columns [first, first + count) of one row. */
@@ -167,7 +171,7 @@ static void map_row(const struct rendering *rendering, const uint8_t *samples, u
     else if (shape->bits_allocated == 8)
         memcpy(into, from, (size_t)count * 3);
     else
-        narrow_colours(shape, from, (size_t)count * 3, into);
+        narrow_colours(shape, from, count, into);
 }
 
 void rendering_add(struct rendering *rendering, uint32_t first_row, uint32_t count, const uint8_t *samples)
