@@ -201,6 +201,21 @@ class PresentationStates(StateCase):
         parts = self.assertStatus(self.server.get(path + "/rendered", PARTS), 200).parts()
         self.assertNear(read_png(parts[0][1]), numpy.rot90(rgb, -1), 0)
 
+    def test_REN_70_one_state_for_images_of_several_series_each_with_its_window(self):
+        others = [make_dicom(study=self.study, series=f"{self.study}.{n}", rows=24, columns=32, pixels=(self.pixels // n).tobytes(),
+                             BitsStored=16, PixelRepresentation=1) for n in (2, 3)]
+        self.assertStatus(self.server.store(others), 200)
+        images = [self.image, *others]
+        listed = [item(SeriesInstanceUID=uids_of(f)[1], ReferencedImageSequence=[self.reference(f)]) for f in images]
+        voi = [item(WindowCenter=100 * n, WindowWidth=1000, ReferencedImageSequence=[self.reference(f)]) for n, f in enumerate(images)]
+        file = make_dicom(study=self.study, rows=0, Modality="PR", sop_class="1.2.840.10008.5.1.4.1.1.11.1", ReferencedSeriesSequence=listed,
+                          SoftcopyVOILUTSequence=voi)
+        self.assertStatus(self.server.store([file]), 200)
+        parts = self.assertStatus(self.server.get(path_of(file) + "/rendered", PARTS), 200).parts()
+        self.assertEqual([h["Content-Location"] for h, _ in parts], [self.server.url + path_of(f) for f in images])
+        for n, (_, body) in enumerate(parts):
+            self.assertNear(read_png(body), linear((self.pixels // max(1, n + (n > 0))).astype(float), 100 * n, 1000), what=str(n))
+
     def test_URI_10_a_state_with_wado_uri(self):
         path = self.state(PresentationLUTShape="INVERSE")
         study, series, instance = uids_of(self.image)
@@ -571,6 +586,15 @@ class Blending(StateCase):
             self.assertNear(read_png(body), self.want(below[n], over[n]), 1.5)
         three = [self.made(numpy.stack([ramp()] * 3), 28)]
         self.assertIn(b"belong together", self.blended(under, three, status=406).body)
+
+    def test_URI_10_a_blending_state_with_wado_uri(self):
+        below, over = ramp(), ramp(16, 16, 4095, 0)
+        under, above = self.made(below, 34), self.made(over, 35)
+        self.blended([under], [above])
+        (study, series, instance), state = uids_of(under), self.path.split("/")
+        answer = self.server.get(f"/wado?requestType=WADO&studyUID={study}&seriesUID={series}&objectUID={instance}&contentType=image/png"
+                                 f"&presentationSeriesUID={state[4]}&presentationUID={state[6]}", {"Accept": "*/*"})
+        self.assertNear(read_png(self.assertStatus(answer, 200).body), self.want(below, over), 1.5)
 
     def test_sets_that_need_a_registration_are_406_and_told(self):
         under = [self.made(ramp(), 29, z=0.0)]

@@ -280,6 +280,21 @@ class Pipeline(RenderedCase):
         got = self.picture(path_of(file), "?overlays=yes")
         self.assertEqual([tuple(p) for p in numpy.argwhere(got == 255)], [(3, 6), (5, 7)])
 
+    def test_REN_59_overlays_follow_regions_flips_and_frames(self):
+        bits = numpy.random.default_rng(2).random((3, 16, 16)) < 0.3
+        pixels = numpy.stack([ramp(), ramp() // 2, ramp() // 3])
+        packed = numpy.packbits(bits.astype("u1").reshape(-1), bitorder="little").tobytes()
+        elements = [(0x60000010, "US", 16), (0x60000011, "US", 16), (0x60000015, "IS", 3), (0x60000040, "CS", "G"), (0x60000050, "SS", [1, 1]),
+                    (0x60000051, "US", 1), (0x60000100, "US", 1), (0x60000102, "US", 0), (0x60003000, "OW", packed)]
+        file = make_dicom(frames=3, pixels=pixels.tobytes(), WindowCenter=2048, WindowWidth=4096, elements=elements)
+        self.assertStatus(self.server.store([file]), 200)
+        for n in range(3):
+            want = numpy.where(bits[n], 255, linear(pixels[n].astype(float), 2048, 4096))
+            for query, part in (("", want), ("&viewport=8,8,4,2,-8,-8", want[2:10, 4:12][::-1, ::-1]),
+                                ("&viewport=8,8,4,2,-8,8", want[2:10, 4:12][:, ::-1])):
+                answer = self.server.get(f"{path_of(file)}/frames/{n + 1}/rendered?overlays=yes{query}", PNG)
+                self.assertNear(read_png(self.assertStatus(answer, 200).body), part, what=f"{n} {query}")
+
     def test_REN_59_overlays_in_unused_bits_of_the_samples(self):
         from pydicom import dcmread
         pixels = ramp(most=1000)
