@@ -45,9 +45,45 @@ static bool take_plane(const struct frame_work *work, struct plane *ret, struct 
     return true;
 }
 
+/* What each sample of 8 or 16 bits is worth, so that it is reckoned once; NULL for wider ones. */
+static bool make_table(const struct frame_work *work, float **ret, struct error *err)
+{
+    const unsigned bits = work->record->shape.bits_allocated;
+    const size_t count = bits <= 16 ? (size_t)1 << bits : 0;
+    uint8_t *samples = malloc(count * 2 + 1);
+    float *table = malloc(count * sizeof(*table) + 1);
+
+    *ret = NULL;
+    if (!samples || !table) {
+        free(samples);
+        free(table);
+        return error_set(err, FAULT_BUSY, "no memory for a table of samples");
+    }
+    for (size_t i = 0; i < count; i++) {
+        samples[i * (bits / 8)] = (uint8_t)i;
+        if (bits == 16)
+            samples[2 * i + 1] = (uint8_t)(i >> 8);
+    }
+    sample_values(&work->rule, samples, count, table);
+    free(samples);
+    if (count > 0)
+        *ret = table;
+    else
+        free(table);
+    return true;
+}
+
+static void add_by_table(const float *table, unsigned bits, const uint8_t *samples, size_t count, float share,
+                         float *into)
+{
+    for (size_t i = 0; i < count; i++)
+        into[i] +=
+            share * table[bits == 8 ? samples[i] : (size_t)samples[2 * i] | (size_t)samples[2 * i + 1] << 8];
+}
+
 /* Adds `share` of a frame. */
-static bool add_frame(const struct frame_work *work, uint32_t frame, float share, const struct plane *into,
-                      struct error *err)
+static bool add_frame(const struct frame_work *work, const float *table_or_null, uint32_t frame, float share,
+                      const struct plane *into, struct error *err)
 {
     SCOPED(pixels) struct pixels pixels = { 0 };
     const size_t columns = work->record->shape.columns;
@@ -55,6 +91,11 @@ static bool add_frame(const struct frame_work *work, uint32_t frame, float share
 
     if (!shown_frame_decode(work->service, work->reader, work->record, frame, 0, &pixels, err))
         return false;
+    if (table_or_null) {
+        add_by_table(table_or_null, work->record->shape.bits_allocated, block_bytes(pixels.block).data,
+                     pixels_of(work), share, into->values);
+        return true;
+    }
     rule.shape = pixels.shape;
     float *row = malloc(columns * sizeof(*row));
     if (!row)
@@ -120,8 +161,8 @@ static int64_t mask_frame(const struct frame_mask *mask, uint32_t frame, uint32_
     return (int64_t)frame - mask->offset - 2 * ((int64_t)frame - start_of_range(mask, frame));
 }
 
-static bool add_mask(const struct frame_work *work, const struct frame_mask *mask, const struct plane *into,
-                     struct error *err)
+static bool add_mask(const struct frame_work *work, const struct frame_mask *mask, const float *table,
+                     const struct plane *into, struct error *err)
 {
     const uint32_t count = mask->operation == MASK_AVERAGE ? mask->frame_count : 1;
     const uint32_t frames = frame_table_count(work->record->frames);
@@ -132,20 +173,20 @@ static bool add_mask(const struct frame_work *work, const struct frame_mask *mas
             return error_tell(err, FAULT_NOT_ACCEPTABLE,
                               "The presentation state subtracts frame %" PRId64 " of %" PRIu32 ".", frame,
                               frames);
-        if (!add_frame(work, (uint32_t)frame, 1.0f / (float)count, into, err))
+        if (!add_frame(work, table, (uint32_t)frame, 1.0f / (float)count, into, err))
             return false;
     }
     return true;
 }
 
-static bool add_contrast(const struct frame_work *work, const struct frame_mask *mask,
+static bool add_contrast(const struct frame_work *work, const struct frame_mask *mask, const float *table,
                          const struct plane *into, struct error *err)
 {
     const uint32_t left = frame_table_count(work->record->frames) - work->frame + 1;
     const uint32_t count = mask->averaged < left ? mask->averaged : left;
 
     for (uint32_t i = 0; i < count; i++)
-        if (!add_frame(work, work->frame + i, 1.0f / (float)count, into, err))
+        if (!add_frame(work, table, work->frame + i, 1.0f / (float)count, into, err))
             return false;
     return true;
 }
@@ -186,6 +227,10 @@ static bool check(const struct frame_work *work, const struct presentation_state
                               ? work->service->limits->decode_ceiling_bytes
                               : CODEC_CEILING_BYTES;
 
+    const unsigned bits = work->record->shape.bits_allocated;
+
+    if (bits != 8 && bits != 16 && bits != 32 && bits != 64)
+        return error_tell(err, FAULT_NOT_ACCEPTABLE, "Bits Allocated %u cannot be rendered.", bits);
     if (state->has_unknown_mask)
         return error_tell(err, FAULT_NOT_ACCEPTABLE,
                           "The Mask Operation (0028,6101) of the presentation state is not known.");
@@ -198,16 +243,18 @@ bool subtracted_frame(struct frame_work *work, const struct presentation_state *
                       struct rendering_task *task, struct pixels *ret, struct error *err)
 {
     struct plane difference = { 0 }, mask_plane = { 0 };
+    float *table = NULL;
 
-    if (!check(work, state, err))
+    if (!check(work, state, err) || !make_table(work, &table, err))
         return false;
     const struct frame_mask *mask =
         presentation_state_mask(state, work->frame, frame_table_count(work->record->frames));
-    bool done = take_plane(work, &mask_plane, err) && add_mask(work, mask, &mask_plane, err) &&
-                take_plane(work, &difference, err) && add_contrast(work, mask, &difference, err);
+    bool done = take_plane(work, &mask_plane, err) && add_mask(work, mask, table, &mask_plane, err) &&
+                take_plane(work, &difference, err) && add_contrast(work, mask, table, &difference, err);
     if (done)
         subtract(work, mask, mask_plane.values, &difference);
     block_unref(mask_plane.block);
+    free(table);
     done = done && show(work, task, &difference, ret, err);
     block_unref(difference.block);
     return done || error_while(err, "subtracting a mask");

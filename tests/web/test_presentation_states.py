@@ -1,5 +1,6 @@
 """Presentation states as targets of rendering and in WADO-URI (PS3.18 8.3.5.1.6, PS3.4 N.2): what comes is compared with a plain, slow
 reading of the standard written here, and with DCMTK's dcmp2pgm where that knows the module."""
+import io
 import os
 import shutil
 import subprocess
@@ -499,6 +500,35 @@ class Masks(StateCase):
         self.assertNear(got, numpy.full((24, 32), 127.5))
         got = self.seen(4, MaskOperation="TID")
         self.assertNear(got, ((self.unit(4) - self.unit(3)) / (2 * 4095 * 2) + 0.5) * 255)
+
+    def test_signed_samples_of_8_and_32_bits_padding_and_compressed_ones(self):
+        rng = numpy.random.default_rng(12)
+        for kind, low, high, more in (("i1", -128, 128, {}), ("<i4", -2 ** 30, 2 ** 30, {}), ("<i2", -2000, 2000, {"PixelPaddingValue": -2000}),
+                                      ("<i2", -2000, 2000, {"BitsStored": 12, "HighBit": 13})):
+            frames = rng.integers(low, high, (2, 24, 32)).astype(kind)
+            frames[1, 0] = low
+            stored = frames
+            if "HighBit" in more:
+                stored = ((frames.astype("<i4") & 0xFFF) << 2).astype("<u2")
+            bits = frames.dtype.itemsize * 8
+            self.cine = make_dicom(study=self.study, rows=24, columns=32, frames=2, pixels=stored.tobytes(),
+                                   **{"BitsAllocated": bits, "BitsStored": bits, "HighBit": bits - 1, "PixelRepresentation": 1, **more})
+            self.assertStatus(self.server.store([self.cine]), 200)
+            width = 4.0 * high
+            self.voi = [item(WindowCenter=0, WindowWidth=width)]
+            want = linear(2.0 * (frames[1].astype(float) - frames[0]), 0, width)
+            if "PixelPaddingValue" in more:
+                want[(frames == -2000).any(axis=0)] = 0
+            self.assertNear(self.seen(2, MaskOperation="TID"), want, what=f"{kind} {more}")
+        from pydicom import dcmread
+        coded = dcmread(io.BytesIO(make_dicom(study=self.study, rows=24, columns=32, frames=6, pixels=self.frames.tobytes(), BitsStored=12,
+                                                      HighBit=11)))
+        coded.compress("1.2.840.10008.1.2.5")
+        out = io.BytesIO()
+        coded.save_as(out, write_like_original=False)
+        self.cine, self.voi = out.getvalue(), [item(WindowCenter=0, WindowWidth=2000)]
+        self.assertStatus(self.server.store([self.cine]), 200)
+        self.assertNear(self.seen(4, MaskOperation="TID"), linear(self.unit(4) - self.unit(3), 0, 2000), what="RLE")
 
     def test_what_cannot_be_subtracted_is_406_and_told(self):
         for mask, word in (({"MaskOperation": "CUBE"}, b"Mask Operation"),
