@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/layout.h"
-
 struct rendering {
     struct rendering_task task;
     struct pixel_shape shape;
@@ -135,22 +133,37 @@ void rendering_needs(const struct rendering *rendering, uint32_t *ret_first, uin
     *ret_end = rendering->end_row;
 }
 
-/* More than 8 bits of red, green and blue: the highest 8 of those stored (REN-56); YBR_FULL is RGB then. */
+static uint8_t byte_of(double value)
+{
+    return value <= 0 ? 0 : value + 0.5 >= 255 ? 255 : (uint8_t)(value + 0.5);
+}
+
+/* More than 8 bits of red, green and blue: the highest 8 of those stored (REN-56); YBR_FULL becomes RGB on
+ * the way (C.7.6.3.1.2). */
 static void narrow_colours(const struct pixel_shape *shape, const uint8_t *from, size_t count, uint8_t *into)
 {
     const unsigned stored = shape->bits_stored >= 1 && shape->bits_stored <= shape->bits_allocated
                                 ? shape->bits_stored
                                 : shape->bits_allocated;
-    const double scale = 255.0 / (exp2(stored) - 1);
+    const double scale = 255.0 / (exp2(stored) - 1), middle = exp2(stored - 1) * scale;
+    const size_t width = shape->bits_allocated / 8u;
 
-    for (size_t i = 0; i < 3 * count; i++) {
-        uint32_t value = 0;
-        memcpy(&value, from + i * (shape->bits_allocated / 8u), shape->bits_allocated / 8u);
-        const double byte = value * scale + 0.5;
-        into[i] = byte >= 255 ? 255 : (uint8_t)byte;
+    for (size_t i = 0; i < 3 * count; i += 3) {
+        double value[3];
+        for (size_t k = 0; k < 3; k++) {
+            uint32_t word = 0;
+            memcpy(&word, from + (i + k) * width, width);
+            value[k] = word * scale;
+        }
+        if (shape->photometric == YBR_FULL) {
+            const double y = value[0], cb = value[1] - middle, cr = value[2] - middle;
+            value[0] = y + 1.402 * cr;
+            value[1] = y - 0.344136 * cb - 0.714136 * cr;
+            value[2] = y + 1.772 * cb;
+        }
+        for (size_t k = 0; k < 3; k++)
+            into[i + k] = byte_of(value[k]);
     }
-    if (shape->photometric == YBR_FULL)
-        layout_kernels()->ybr_to_rgb(into, count, into);
 }
 
 /* The columns [first, first + count) of one row. */

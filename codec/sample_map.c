@@ -23,6 +23,8 @@ struct sample_map {
     bool wide;
     struct linear_map line;
     void (*apply_line)(const uint8_t *from, size_t count, const struct linear_map *map, uint8_t *into);
+    bool is_line; /* numbers that become 8 bits by number * scale + offset */
+    double scale, offset;
     unsigned shift, mask;    /* of a table's index */
     uint8_t *table;          /* channels bytes an entry, or uint16_t */
     struct sample_rule rule; /* by number; its look is `look` */
@@ -275,6 +277,7 @@ bool sample_map_new(const struct sample_rule *rule, struct sample_map **ret, str
     map->rule.look = &map->look;
     if (bits > 16) {
         map->way = BY_NUMBER;
+        map->is_line = !map->wide && find_line(rule, &map->scale, &map->offset);
     } else if (bits >= 8 && map->channels == 1 && !map->wide && find_line(rule, &scale, &offset)) {
         build_line(map, rule, scale, offset);
     } else if (!build_table(map, rule, err)) {
@@ -333,6 +336,11 @@ static void apply_numbers(const struct sample_map *map, const uint8_t *from, siz
 {
     for (size_t i = 0; i < count; i++) {
         const double stored = number_at(&map->rule, from + i * map->bytes_in);
+        if (map->is_line && isfinite(stored) && !is_padding(&map->rule, stored)) {
+            const double byte = stored * map->scale + map->offset;
+            ((uint8_t *)into)[i] = (uint8_t)((byte > 0 ? byte < 255 ? byte : 255 : 0) + 0.5);
+            continue;
+        }
         const double gray =
             !isfinite(stored) || is_padding(&map->rule, stored) ? 0 : sample_rule_gray(&map->rule, stored);
         if (map->wide)
