@@ -131,6 +131,7 @@ static bool open_intake(struct stow_sink *stow, struct error *err)
         .instance_ceiling_bytes = limits->instance_ceiling_bytes,
         .batch_instances = limits->batch_instances,
         .batch_bytes = limits->batch_bytes,
+        .commits_behind = true,
         .duplicates = limits->duplicates,
         .takes_foreign_meta = limits->takes_foreign_meta,
         .json = limits->json,

@@ -1,10 +1,8 @@
 /* storage/intake.c
  * SPDX-License-Identifier: Apache-2.0
  *
- *   begin ─► write… ─► end: described, study checked ─► queue ─┬─► store_place ─► catalog_add ─► drafts go
+ *   begin ─► write… ─► end: described, study checked ─► batch ─┬─► storage/batch.c: placed, catalogued
  *     └─ draft ──────────┴─ fails: outcome, draft goes           └─ full by count, bytes, memory; or commit
- *
- * What waits in the queue is small: its bytes are on the disk, its JSON and its values are cut to size.
  */
 #include "storage/intake.h"
 
@@ -14,22 +12,13 @@
 
 #include "base/log.h"
 #include "dicom/description.h"
+#include "storage/batch.h"
 #include "storage/outcomes.h"
 
 enum {
     GATHER_BYTES = 32 * 1024,     /* smaller chunks are written together */
     QUEUED_MEMORY_MOST = 4 << 20, /* bytes of JSON, values and frame tables */
-    COMPARED_BYTES = 64 * 1024,   /* of two data sets, at once */
-    WARNING_ELEMENTS_DISCARDED = 0xB006,
     WARNING_CLASS_RULE = 0xB007,
-};
-
-struct queued {
-    struct store_draft *draft;
-    struct description description;
-    uint8_t *values; /* what description.values point into */
-    uint8_t digest[STORE_DIGEST_BYTES];
-    size_t outcome; /* its index */
 };
 
 struct intake {
@@ -46,10 +35,8 @@ struct intake {
     uint8_t *gathered; /* GATHER_BYTES, once needed */
     size_t gathered_size;
     struct arena scratch; /* while one instance is described */
-    struct queued *queue;
-    size_t queue_size, queue_capacity;
-    uint64_t queued_bytes; /* on disk */
-    size_t queued_memory;
+    struct batch *batch;  /* described, not yet committed */
+    struct batch *behind; /* being committed meanwhile; NULL: none */
     struct outcomes outcomes;
     bool outcome_lost; /* one had no room: the delivery as a whole cannot be answered for */
 };
@@ -71,184 +58,98 @@ bool intake_open(struct store *store, struct catalog *catalog, const struct inta
         intake->options.only_study_or_null = &intake->only_study;
     }
     outcomes_init(&intake->outcomes, store);
+    if (!(intake->batch = batch_new(store, catalog, options->duplicates))) {
+        intake_close(intake);
+        return error_set(err, FAULT_BUSY, "no memory for a batch");
+    }
     *ret = intake;
     return true;
 }
 
-/* ── the queue ── */
+/* ── batches ── */
 
-static void leave_queue(struct queued *queued)
+/* What became of those that were committed. */
+static void note_results(struct intake *intake, const struct batch *batch)
 {
-    store_draft_close(queued->draft);
-    description_done(&queued->description);
-    free(queued->values);
-}
+    const struct batch_instance *list;
+    struct error why, duplicate = { 0 };
+    const size_t count = batch_results(batch, &list, &why);
 
-/* Byte by byte from the end of the file meta information on: who sends again by another way may write another
- * one. */
-static bool has_data_set_of(struct intake *intake, const struct queued *queued,
-                            const struct instance_record *kept)
-{
-    const struct description *description = &queued->description;
-    const uint64_t generation = store_draft_generation(queued->draft);
-    const uint64_t size = kept->file_size - kept->data_set_offset;
-    struct error ignored = { 0 };
-
-    if (size == 0 || size != description->file_size - description->data_set_offset ||
-        !uid_equal(&kept->syntax_uid, &description->syntax_uid))
-        return false;
-    uint8_t *pieces = malloc(2 * COMPARED_BYTES);
-    bool same = pieces;
-    for (uint64_t at = 0; same && at < size; at += COMPARED_BYTES) {
-        const size_t piece = size - at < COMPARED_BYTES ? (size_t)(size - at) : COMPARED_BYTES;
-        same = store_read(intake->store, kept->generation, kept->data_set_offset + at, pieces, piece,
-                          MAY_WAIT, &ignored) &&
-               store_read(intake->store, generation, description->data_set_offset + at,
-                          pieces + COMPARED_BYTES, piece, MAY_WAIT, &ignored) &&
-               memcmp(pieces, pieces + COMPARED_BYTES, piece) == 0;
-    }
-    free(pieces);
-    return same;
-}
-
-/* The instance was kept out because another with its UID stays: do they differ in more than what is around
- * their data sets? */
-static bool differs_from_kept(struct intake *intake, const struct queued *queued)
-{
-    const struct instance_record *kept = NULL;
-    struct error ignored = { 0 };
-
-    if (!catalog_find(intake->catalog, &queued->description.key, MAY_WAIT, &kept, &ignored))
-        return true; /* it stays under another study or series, or has gone */
-    const bool same = memcmp(kept->digest, queued->digest, sizeof kept->digest) == 0 ||
-                      has_data_set_of(intake, queued, kept);
-    instance_record_unref(kept);
-    return !same;
-}
-
-/* *ret_forget: the generation whose file is to go, 0 for none. */
-static void note_addition(struct intake *intake, const struct queued *queued, const struct addition *addition,
-                          uint64_t *ret_forget)
-{
-    struct outcome_entry *entry = outcomes_entry(&intake->outcomes, queued->outcome);
-    struct error duplicate = { 0 };
-
-    *ret_forget = 0;
-    entry->warning_reason = queued->description.warning_reason;
-    switch (addition->outcome) {
-    case ADDED:
-        break;
-    case ADDED_REPLACING:
-        *ret_forget = addition->replaced;
-        break;
-    case ADDED_BEFORE:
-        entry->known = true;
-        *ret_forget = addition->generation;
-        if (entry->warning_reason == 0 && intake->options.duplicates == DUPLICATE_KEEP &&
-            differs_from_kept(intake, queued))
-            entry->warning_reason = WARNING_ELEMENTS_DISCARDED;
-        break;
-    case REFUSED_DUPLICATE:
-        *ret_forget = addition->generation;
-        entry->known = !differs_from_kept(intake, queued);
-        if (entry->known)
-            break;
-        entry->warning_reason = 0;
-        error_set(&duplicate, FAULT_DUPLICATE, "SOP Instance UID known");
-        outcomes_fail(&intake->outcomes, queued->outcome, &duplicate);
-        break;
-    }
-}
-
-/* Files first, rows second, so that no reader meets a row without a file. The other way round is what a crash
- * may leave, and recovery finds it by the draft. */
-static bool place_and_add(struct intake *intake, struct store_draft **drafts, struct addition *additions,
-                          uint64_t *forget, struct error *err)
-{
-    const size_t count = intake->queue_size;
-
+    error_set(&duplicate, FAULT_DUPLICATE, "SOP Instance UID known");
     for (size_t i = 0; i < count; i++) {
-        struct queued *queued = &intake->queue[i];
-        drafts[i] = queued->draft;
-        additions[i] = (struct addition){ .description = &queued->description,
-                                          .generation = store_draft_generation(queued->draft) };
-        memcpy(additions[i].digest, queued->digest, sizeof queued->digest);
+        struct outcome_entry *entry = outcomes_entry(&intake->outcomes, list[i].outcome);
+        if (why.fault != FAULT_NONE) {
+            outcomes_fail(&intake->outcomes, list[i].outcome, &why);
+            continue;
+        }
+        entry->warning_reason = list[i].warning_reason;
+        entry->known = list[i].became == ADDED_BEFORE;
+        if (list[i].became == REFUSED_DUPLICATE)
+            outcomes_fail(&intake->outcomes, list[i].outcome, &duplicate);
     }
-    if (!store_place(intake->store, drafts, count, err))
-        return error_while(err, "placing %zu instances", count);
-    if (catalog_add(intake->catalog, additions, count, intake->options.duplicates, err))
-        return true;
-    for (size_t i = 0; i < count; i++)
-        forget[i] = additions[i].generation;
-    store_forget(intake->store, forget, count);
-    return error_while(err, "cataloguing %zu instances", count);
 }
 
-/* Afterwards all outcomes are final. Where they find no room they stay open: whoever needs them closed is
- * told. */
-static void commit_batch(struct intake *intake)
+/* The one behind is durable, or has failed; either is noted. */
+static void finish_behind(struct intake *intake)
 {
-    const size_t count = intake->queue_size;
-    struct error why = { 0 }, later = { 0 };
-    size_t forget_count = 0;
-
-    if (count == 0)
+    if (!intake->behind)
         return;
-    struct store_draft **drafts = calloc(count, sizeof(struct store_draft *));
-    struct addition *additions = calloc(count, sizeof *additions);
-    uint64_t *forget = calloc(count, sizeof *forget);
-    const bool done = drafts && additions && forget
-                          ? place_and_add(intake, drafts, additions, forget, &why)
-                          : error_set(&why, FAULT_BUSY, "no memory for a batch of %zu", count);
-    for (size_t i = 0; i < count; i++) {
-        if (done)
-            note_addition(intake, &intake->queue[i], &additions[i], &forget[forget_count]);
-        else
-            outcomes_fail(&intake->outcomes, intake->queue[i].outcome, &why);
-        forget_count += done && forget[forget_count] != 0;
-    }
-    if (done) {
-        store_forget(intake->store, forget, forget_count);
-        catalog_has_left(intake->catalog, forget, forget_count);
-    }
-    for (size_t i = 0; i < count; i++)
-        leave_queue(&intake->queue[i]);
-    if (!done)
-        log_line(LOG_DEBUG, "intake: %s", why.detail);
-    free(forget);
-    free(additions);
-    free(drafts);
-    intake->queue_size = 0;
-    intake->queued_bytes = 0;
-    intake->queued_memory = 0;
+    batch_wait(intake->behind);
+    note_results(intake, intake->behind);
+    batch_free(TAKE(intake->behind));
+}
+
+static bool has_uncommitted(const struct intake *intake)
+{
+    return intake->behind || batch_count(intake->batch) > 0;
+}
+
+/* Batches are committed in the order of arrival: the newer of two instances with one UID is to stay.
+ * Afterwards all outcomes are final. Where they find no room they stay open: whoever needs them closed is
+ * told. */
+static void commit_all(struct intake *intake)
+{
+    struct error later = { 0 };
+
+    if (!has_uncommitted(intake))
+        return;
+    finish_behind(intake);
+    batch_commit(intake->batch);
+    note_results(intake, intake->batch);
+    batch_reset(intake->batch);
     if (!outcomes_seal(&intake->outcomes, &later))
         log_line(LOG_DEBUG, "intake: %s", later.detail);
+}
+
+/* A full batch is committed while the next one arrives; one at a time, so that a delivery has at most two on
+ * their way. */
+static void commit_full(struct intake *intake)
+{
+    struct batch *next = intake->options.commits_behind
+                             ? batch_new(intake->store, intake->catalog, intake->options.duplicates)
+                             : NULL;
+
+    if (!next) {
+        commit_all(intake);
+        return;
+    }
+    finish_behind(intake);
+    intake->behind = intake->batch;
+    intake->batch = next;
+    batch_commit_behind(intake->behind);
 }
 
 /* Room for one more outcome. */
 static bool reserve_outcome(struct intake *intake, struct error *err)
 {
     if (intake->outcomes.open_count == OUTCOMES_OPEN_MOST)
-        commit_batch(intake);
+        commit_all(intake);
     return (intake->outcomes.open_count < OUTCOMES_OPEN_MOST || outcomes_seal(&intake->outcomes, err)) &&
            outcomes_reserve(&intake->outcomes, err);
 }
 
-static bool make_room_in_queue(struct intake *intake, struct error *err)
-{
-    if (intake->queue_size < intake->queue_capacity)
-        return true;
-    const size_t capacity = intake->queue_capacity ? intake->queue_capacity * 2 : 4;
-    struct queued *grown = realloc(intake->queue, capacity * sizeof *grown);
-    if (!grown)
-        return error_set(err, FAULT_BUSY, "no memory for %zu queued instances", capacity);
-    intake->queue = grown;
-    intake->queue_capacity = capacity;
-    return true;
-}
-
 /* The values move from the scratch arena into memory of just their size. */
-static bool keep_values(struct queued *queued, size_t *ret_size, struct error *err)
+static bool keep_values(struct batch_instance *queued, size_t *ret_size, struct error *err)
 {
     struct bytes *values = queued->description.values;
     size_t size = 0;
@@ -274,8 +175,10 @@ static bool keep_values(struct queued *queued, size_t *ret_size, struct error *e
  * at once. */
 static void start_writing_last(struct intake *intake)
 {
-    if (intake->queue_size > 0)
-        store_draft_ended(intake->queue[intake->queue_size - 1].draft);
+    struct batch_instance *last = batch_last(intake->batch);
+
+    if (last)
+        store_draft_ended(last->draft);
 }
 
 static void note_begun(struct intake *intake)
@@ -295,8 +198,8 @@ bool intake_begin_instance(struct intake *intake, struct error *err)
     if (!reserve_outcome(intake, err))
         return false;
     bool opened = store_draft_open(intake->store, &intake->draft, err);
-    if (!opened && err->fault == FAULT_BUSY && intake->queue_size > 0) {
-        commit_batch(intake); /* gives descriptors and memory back */
+    if (!opened && err->fault == FAULT_BUSY && has_uncommitted(intake)) {
+        commit_all(intake); /* gives descriptors and memory back */
         opened = store_draft_open(intake->store, &intake->draft, err);
     }
     if (!opened)
@@ -371,7 +274,8 @@ void intake_write(struct intake *intake, struct bytes chunk)
     intake->gathered_size += chunk.size;
 }
 
-static bool describe(struct intake *intake, struct queued *queued, size_t *ret_memory, struct error *err)
+static bool describe(struct intake *intake, struct batch_instance *queued, size_t *ret_memory,
+                     struct error *err)
 {
     struct description *description = &queued->description;
 
@@ -407,12 +311,12 @@ static bool describe(struct intake *intake, struct queued *queued, size_t *ret_m
  */
 static bool enqueue(struct intake *intake, struct instance_key *key, struct uid *sop_class, struct error *err)
 {
+    struct batch_instance *queued;
     size_t memory = 0;
 
-    if (!make_room_in_queue(intake, err))
+    if (!batch_room(intake->batch, &queued, err))
         return false;
-    struct queued *queued = &intake->queue[intake->queue_size];
-    *queued = (struct queued){ .draft = intake->draft };
+    queued->draft = intake->draft;
     const struct arena_mark mark = arena_mark(&intake->scratch);
     const bool described = describe(intake, queued, &memory, err);
     arena_rewind(&intake->scratch, mark);
@@ -426,9 +330,7 @@ static bool enqueue(struct intake *intake, struct instance_key *key, struct uid 
         queued->description.warning_reason = intake->warned;
     store_draft_digest(queued->draft, queued->digest);
     intake->draft = NULL;
-    intake->queue_size++;
-    intake->queued_bytes += store_draft_size(queued->draft);
-    intake->queued_memory += memory;
+    batch_took(intake->batch, memory);
     return true;
 }
 
@@ -441,12 +343,11 @@ void intake_end_instance(struct intake *intake)
     assert(intake->under_way);
     intake->under_way = false;
     if (intake->draft && append_gathered(intake) && enqueue(intake, &key, &sop_class, &err)) {
-        intake->queue[intake->queue_size - 1].outcome =
-            outcomes_add(&intake->outcomes, &key, &sop_class, NULL);
-        if (intake->queue_size >= intake->options.batch_instances ||
-            intake->queued_bytes >= intake->options.batch_bytes ||
-            intake->queued_memory >= QUEUED_MEMORY_MOST)
-            commit_batch(intake);
+        batch_last(intake->batch)->outcome = outcomes_add(&intake->outcomes, &key, &sop_class, NULL);
+        if (batch_count(intake->batch) >= intake->options.batch_instances ||
+            batch_bytes(intake->batch) >= intake->options.batch_bytes ||
+            batch_memory(intake->batch) >= QUEUED_MEMORY_MOST)
+            commit_full(intake);
         return;
     }
     if (intake->draft)
@@ -466,8 +367,8 @@ bool intake_take_file(struct intake *intake, const char *path, enum store_taking
         return error_while(err, "beginning an instance");
     bool taken = store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes,
                                   &intake->draft, &failure);
-    if (!taken && failure.fault == FAULT_BUSY && intake->queue_size > 0) {
-        commit_batch(intake); /* gives descriptors and memory back */
+    if (!taken && failure.fault == FAULT_BUSY && has_uncommitted(intake)) {
+        commit_all(intake); /* gives descriptors and memory back */
         taken = store_draft_take(intake->store, path, how, intake->options.instance_ceiling_bytes,
                                  &intake->draft, &failure);
     }
@@ -506,7 +407,7 @@ void intake_refuse_instance(struct intake *intake, const struct error *why)
 bool intake_commit(struct intake *intake, struct error *err)
 {
     assert(!intake->under_way);
-    commit_batch(intake);
+    commit_all(intake);
     if (intake->outcome_lost)
         return error_tell(err, FAULT_TOO_LARGE, "More instances in one request than can be answered for.");
     return outcomes_seal(&intake->outcomes, err);
@@ -527,9 +428,8 @@ void intake_close(struct intake *intake)
     if (!intake)
         return;
     store_draft_close(intake->draft);
-    for (size_t i = 0; i < intake->queue_size; i++)
-        leave_queue(&intake->queue[i]);
-    free(intake->queue);
+    batch_free(intake->behind); /* goes on, and is stored or not: nobody is told of it */
+    batch_free(intake->batch);
     free(intake->gathered);
     arena_release(&intake->scratch);
     outcomes_done(&intake->outcomes);

@@ -34,6 +34,7 @@ struct intake_options {
     uint64_t instance_ceiling_bytes;
     uint32_t batch_instances; /* committed together, at most */
     uint64_t batch_bytes;
+    bool commits_behind; /* a full batch is committed by a thread of its own while the next one arrives */
     enum duplicate_policy duplicates;
     bool takes_foreign_meta; /* file meta information that names another instance: a warning, else MISMATCH
                                 (STO-23) */

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/condition.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
@@ -179,6 +180,8 @@ bool store_open(const struct store_options *options, uint64_t least_next_generat
     store->free_space_floor = options->free_space_floor;
     store->durable_folder = UINT64_MAX;
     pthread_mutex_init(&store->folder_lock, NULL);
+    pthread_mutex_init(&store->behind_lock, NULL);
+    pthread_cond_init(&store->behind_ended, NULL);
     if (!open_inside(store, options, least_next_generation, err)) {
         store_close(store);
         return error_while(err, "opening the store");
@@ -191,12 +194,35 @@ void store_close(struct store *store)
 {
     if (!store)
         return;
+    pthread_mutex_lock(&store->behind_lock);
+    while (store->behind > 0)
+        condition_wait(&store->behind_ended, &store->behind_lock);
+    pthread_mutex_unlock(&store->behind_lock);
+    pthread_cond_destroy(&store->behind_ended);
+    pthread_mutex_destroy(&store->behind_lock);
     open_files_free(store->open_files);
     file_close(store->drafts_fd);
     file_close(store->objects_fd);
     pthread_mutex_destroy(&store->folder_lock);
     free(store->root);
     free(store);
+}
+
+bool store_begin_behind(struct store *store, unsigned most)
+{
+    pthread_mutex_lock(&store->behind_lock);
+    const bool begun = store->behind < most;
+    store->behind += begun;
+    pthread_mutex_unlock(&store->behind_lock);
+    return begun;
+}
+
+void store_end_behind(struct store *store)
+{
+    pthread_mutex_lock(&store->behind_lock);
+    store->behind--;
+    pthread_cond_signal(&store->behind_ended);
+    pthread_mutex_unlock(&store->behind_lock);
 }
 
 const char *store_root(const struct store *store)

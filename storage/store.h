@@ -35,7 +35,7 @@ enum { STORE_DIGEST_BYTES = 32 }; /* SHA-256 */
  * `least_next_generation`: what the catalog has seen, plus one. */
 MUST_USE bool store_open(const struct store_options *options, uint64_t least_next_generation,
                          struct store **ret, struct error *err);
-void store_close(struct store *store);
+void store_close(struct store *store); /* before the catalog, which what is under way needs */
 const char *store_root(const struct store *store);
 
 /* Exactly `size` bytes. WOULD_WAIT under MUST_NOT_WAIT when file or bytes are not at hand in memory (preadv2

@@ -35,7 +35,15 @@ struct store {
     pthread_mutex_t folder_lock;
     uint64_t
         durable_folder; /* of this one it is known that its name survives a power cut; UINT64_MAX: none */
+    pthread_mutex_t behind_lock;
+    pthread_cond_t behind_ended;
+    unsigned behind; /* see store_begin_behind */
 };
+
+/* For work on the store that no caller waits for (storage/batch.c): store_close waits until it has ended.
+ * False, and not begun, where `most` are under way. */
+MUST_USE bool store_begin_behind(struct store *store, unsigned most);
+void store_end_behind(struct store *store);
 
 /* How much may be written before the volume's free space is looked at again. */
 #define FREE_SPACE_EVERY_BYTES ((uint64_t)16 << 20)

@@ -123,11 +123,12 @@ static struct temp_folder new_house(void)
     return folder;
 }
 
-TEST(killed_before_any_step_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+static void kill_before_any_step(bool behind)
 {
     unsigned n = 0;
     bool died = true;
 
+    delivery_commits_behind = behind;
     while (died && n < 1000) {
         struct temp_folder folder = new_house();
         struct house house;
@@ -146,10 +147,21 @@ TEST(killed_before_any_step_nothing_acknowledged_is_lost_and_nothing_is_half_the
     EXPECT(n > 10 && n < 1000, "%u steps", n);
 }
 
+TEST(killed_before_any_step_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+{
+    kill_before_any_step(false);
+}
+
+TEST(killed_before_any_step_with_a_batch_behind_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+{
+    kill_before_any_step(true);
+}
+
 TEST(a_recovery_that_is_killed_is_finished_by_the_next)
 {
     bool died = true;
 
+    delivery_commits_behind = false;
     for (unsigned n = 1; died && n < 1000; n += 5) {
         struct temp_folder folder = new_house();
         struct house house;

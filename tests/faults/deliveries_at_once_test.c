@@ -58,6 +58,7 @@ static void one_round(unsigned writer, unsigned round)
     const struct intake_options options = { .instance_ceiling_bytes = 1 << 20,
                                             .batch_instances = 2,
                                             .batch_bytes = 1 << 20,
+                                            .commits_behind = writer % 2,
                                             .duplicates = DUPLICATE_REPLACE,
                                             .json = { 1024, 65536, 131072 } };
     struct intake *intake = NULL;

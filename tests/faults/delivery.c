@@ -17,6 +17,8 @@
 
 const enum sample delivered[DELIVERED] = { SAMPLE_NEWER_A, SAMPLE_B, SAMPLE_C, SAMPLE_B };
 
+bool delivery_commits_behind;
+
 static struct buffer samples[SAMPLES];
 static const struct make_dicom recipes[SAMPLES] = {
     [SAMPLE_A] = { .study = "1.2.3", .series = "1.2.3.1", .instance = "1.2.3.1.1", .seed = 1 },
@@ -69,6 +71,7 @@ static bool deliver(struct house *house, const enum sample *list, size_t count, 
     const struct intake_options options = { .instance_ceiling_bytes = 1 << 20,
                                             .batch_instances = 2,
                                             .batch_bytes = 1 << 20,
+                                            .commits_behind = delivery_commits_behind,
                                             .duplicates = DUPLICATE_REPLACE,
                                             .json = { 1024, 65536, 131072 } };
     struct intake *intake = NULL;

@@ -28,6 +28,9 @@ void delivery_prepare(void);
 MUST_USE bool house_open(struct house *house, const char *folder, struct error *err);
 void house_close(struct house *house); /* half-open ones too */
 
+/* Are full batches of a delivery committed by threads of their own (intake_options)? */
+extern bool delivery_commits_behind;
+
 /* The part before anything is interrupted. */
 MUST_USE bool deliver_first(struct house *house, struct error *err);
 /* One sample, in a delivery of its own that replaces. */

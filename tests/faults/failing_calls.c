@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -109,6 +110,27 @@ void failing_calls_observe(void (*each)(const struct observed_call *call))
     observer = each;
 }
 
+/* A call and its note are one step, so that what is noted has the order of what was done, whichever threads
+ * did it. What is told of may itself make calls. */
+static pthread_mutex_t one_step = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+static bool begin_step(void)
+{
+    return observer && pthread_mutex_lock(&one_step) == 0;
+}
+
+static void end_step(const bool *begun)
+{
+    const int kept = errno;
+
+    if (*begun)
+        pthread_mutex_unlock(&one_step);
+    errno = kept;
+}
+#define AS_ONE_STEP() \
+    __attribute__((cleanup(end_step))) const bool begun = begin_step(); \
+    (void)begun
+
 static void observe(struct observed_call call)
 {
     const int kept = errno;
@@ -133,6 +155,7 @@ static void observe(struct observed_call call)
         } \
         if (is_failing((flags & O_CREAT) ? CALL_MAKES : CALL_OPENS, #function)) \
             return -1; \
+        AS_ONE_STEP(); \
         const bool makes = observer && (flags & O_CREAT) && faccessat(at_folder, path, F_OK, 0) != 0; \
         const int opened = REAL(function) passed; \
         if (opened >= 0 && makes) \
@@ -154,6 +177,7 @@ OPENS(openat64, folder, (int folder, const char *path, int flags, ...), (folder,
                 return -1; \
             size = size > 1 ? size / 2 : size; \
         } \
+        AS_ONE_STEP(); \
         const off_t from = observer ? offset : 0; \
         const ssize_t written = REAL(function) passed; \
         if (written > 0) \
@@ -170,6 +194,7 @@ WRITES(pwrite64, at, (int fd, const void *data, size_t size, off64_t at), (fd, d
     { \
         if (is_failing(kind, #function)) \
             return -1; \
+        AS_ONE_STEP(); \
         const int changed = REAL(function) passed; \
         if (changed == 0) \
             observe((struct observed_call){ __VA_ARGS__ }); \

@@ -107,6 +107,15 @@ TEST(a_lack_of_descriptors_leaves_no_half_visible_instance)
     every_call_fails(FAIL_EMFILE);
 }
 
+TEST(a_call_that_fails_with_a_batch_behind_leaves_no_half_visible_instance)
+{
+    delivery_commits_behind = true;
+    every_call_fails(FAIL_EIO);
+    every_call_fails(FAIL_ENOSPC);
+    every_call_fails(FAIL_EMFILE);
+    delivery_commits_behind = false;
+}
+
 TEST(a_short_write_is_continued)
 {
     every_call_fails(FAIL_SHORT);

@@ -111,6 +111,13 @@ TEST(whenever_power_is_cut_nothing_acknowledged_is_lost_and_nothing_is_half_ther
     cut_everywhere(live, expect_what_was_told, 80);
 }
 
+TEST(whenever_power_is_cut_with_a_batch_behind_nothing_acknowledged_is_lost_and_nothing_is_half_there)
+{
+    delivery_commits_behind = true;
+    cut_everywhere(live, expect_what_was_told, 80);
+    delivery_commits_behind = false;
+}
+
 /* ── two that replace one instance at the same time ── */
 
 static struct house *raced;

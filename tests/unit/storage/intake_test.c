@@ -264,6 +264,60 @@ TEST(a_full_batch_is_committed_without_being_asked)
     scene_end(&scene);
 }
 
+TEST(batches_behind_are_committed_in_order_and_each_outcome_is_told)
+{
+    for (int fails = 0; fails < 2; fails++) {
+        struct scene scene = scene_new();
+        struct intake_outcome outcome;
+        char text[64];
+
+        scene.options.batch_instances = 3;
+        scene.options.commits_behind = true;
+        scene.options.duplicates = DUPLICATE_REPLACE;
+        made_up.fails = fails;
+        open_intake(&scene);
+        for (int i = 0; i < 20; i++) {
+            snprintf(text, sizeof text, "1 2 3.%d %d", i % 4,
+                     i); /* each comes five times, each time another */
+            deliver(&scene, text);
+        }
+        commit(&scene);
+        EXPECT(intake_count(scene.intake) == 20, "%zu outcomes", intake_count(scene.intake));
+        EXPECT(made_up.calls == 7 && made_up.largest_call == 3, "%zu transactions", made_up.calls);
+        for (size_t i = 0; i < 20; i++) {
+            outcome_at(scene.intake, i, &outcome);
+            EXPECT((outcome.error.fault == FAULT_NONE) == !fails, "%zu: fault %d", i, outcome.error.fault);
+        }
+        EXPECT(made_up.count == (fails ? 0 : 4), "%zu rows", made_up.count);
+        for (size_t i = 0; i < made_up.count; i++) {
+            uint8_t want[DIGEST_BYTES];
+            snprintf(text, sizeof text, "1 2 3.%zu %zu", i, 16 + i);
+            digest_of(bytes_of_text(text), want);
+            EXPECT(memcmp(made_up.rows[i].digest, want, sizeof want) == 0, "%zu: an older one stayed", i);
+        }
+        scene_end(&scene);
+    }
+}
+
+TEST(a_delivery_left_while_a_batch_is_behind_leaves_all_or_nothing_of_it)
+{
+    for (int round = 0; round < 50; round++) {
+        struct scene scene = scene_new();
+        char text[64];
+
+        scene.options.batch_instances = 4;
+        scene.options.commits_behind = true;
+        open_intake(&scene);
+        for (int i = 0; i < 5; i++) {
+            snprintf(text, sizeof text, "1 2 3.%d", i);
+            deliver(&scene, text);
+        }
+        intake_close(TAKE(scene.intake));
+        scene_end(&scene); /* no drafts, as many files as rows; closing the store waits */
+        EXPECT(made_up.count == 4, "%zu rows", made_up.count);
+    }
+}
+
 TEST(a_batch_is_also_full_by_its_bytes)
 {
     struct scene scene = scene_new();
