@@ -6,6 +6,7 @@
  */
 #include "storage/intake.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/digest.h"
@@ -17,7 +18,7 @@
 
 /* ── made up ── */
 
-static unsigned descriptions_open;
+static atomic_uint descriptions_open; /* a batch behind lets go on a thread of its own */
 
 bool description_read(const char *path, const struct json_limits *limits, struct arena *arena,
                       struct description *ret, struct error *err)
