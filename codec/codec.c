@@ -43,8 +43,8 @@ static const struct codec codecs[] = {
     { SYNTAX_JPEG_PROGRESSIVE,       "libjpeg-turbo", 8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           NULL },
     { SYNTAX_JPEG_LOSSLESS,          "DCMTK",         8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
     { SYNTAX_JPEG_LOSSLESS_SV1,      "DCMTK",         8, 16, 16, 3, ANY_SIGN,      jpeg_decode,           jpeg_encode },
-    { SYNTAX_JPEG_LS_LOSSLESS,       "CharLS",        8, 16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
-    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "CharLS",        8, 16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
+    { SYNTAX_JPEG_LS_LOSSLESS,       "own, CharLS",   8, 16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
+    { SYNTAX_JPEG_LS_NEAR_LOSSLESS,  "own, CharLS",   8, 16, 16, 3, ANY_SIGN,      jpeg_ls_decode,        jpeg_ls_encode },
     { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
     { SYNTAX_JPEG_2000_LOSSLESS,     "OpenJPEG",      8, 32, 31, 3, ANY_SIGN,      jpeg_2000_decode,      NULL },
     { SYNTAX_JPEG_2000,              "OpenJPEG",      1, 16, 16, 3, ANY_SIGN,      jpeg_2000_decode,      jpeg_2000_encode },
@@ -295,11 +295,13 @@ static bool goes_elsewhere(enum transfer_syntax from)
 }
 
 /* Encoders that take long, or keep several times a large frame, work where their memory has a limit, their
- * number too, and where who reads what is stored has the processor first. HTJ2K and 8-bit JPEG are quicker
- * than the way there. */
+ * number too, and where who reads what is stored has the processor first. HTJ2K, JPEG-LS and 8-bit JPEG are
+ * quick. */
 static bool is_heavy_work(enum transfer_syntax to, const struct pixel_shape *shape)
 {
-    const bool quick = to == SYNTAX_HTJ2K || to == SYNTAX_HTJ2K_LOSSLESS || to == SYNTAX_HTJ2K_LOSSLESS_RPCL;
+    const bool quick = to == SYNTAX_HTJ2K || to == SYNTAX_HTJ2K_LOSSLESS ||
+                       to == SYNTAX_HTJ2K_LOSSLESS_RPCL || to == SYNTAX_JPEG_LS_LOSSLESS ||
+                       to == SYNTAX_JPEG_LS_NEAR_LOSSLESS;
 
     return decoder_processes_are_open() && to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME &&
            to != SYNTAX_JPEG_BASELINE_8 && (!quick || pixel_shape_frame_bytes(shape) > LARGE_FRAME_BYTES);
