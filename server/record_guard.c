@@ -28,6 +28,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "http/token.h"
+#include "server/record_send.h"
 
 enum {
     READ_BYTES = 16384,           /* a TLS record */
@@ -49,8 +50,9 @@ struct record_guard {
     struct record_sink sink;             /* `of` NULL: none */
     uint64_t sink_number;                /* of the request whose body it wants */
     bool recoded;                        /* the body that is coming is chunked by us */
-    uint64_t in_sink, taken; /* bytes of all bodies that went there; that came out of the library */
-    uint64_t shown_ms;       /* when the library saw some last */
+    uint64_t in_sink, taken;       /* bytes of all bodies that went there; that came out of the library */
+    uint64_t shown_ms;             /* when the library saw some last */
+    struct record_waiting waiting; /* on the way out */
 };
 
 /* Other sessions of this process have pointers of their own kind. */
@@ -530,6 +532,13 @@ size_t gnutls_record_check_pending(gnutls_session_t session)
     return real_pending(session) + (guard ? guard->ready - guard->given : 0);
 }
 
+struct record_waiting *record_guard_waiting(gnutls_session_t session)
+{
+    struct record_guard *guard = guard_of(session);
+
+    return guard ? &guard->waiting : NULL;
+}
+
 struct record_guard *record_guard_new(gnutls_session_t session, const struct framing_limits *limits)
 {
     struct record_guard *guard = calloc(1, sizeof *guard);
@@ -546,6 +555,7 @@ void record_guard_free(struct record_guard *guard)
 {
     if (!guard)
         return;
+    record_waiting_done(&guard->waiting);
     free(guard->stash);
     free(guard);
 }

@@ -64,4 +64,8 @@ void record_guard_end_lane(struct record_guard *guard);
 void record_guard_taken(struct record_guard *guard, size_t size);
 bool record_guard_refused(const struct record_guard *guard); /* anything on this connection */
 
+/* Where record_send.h keeps what it holds back of the session; NULL: the session is not guarded. */
+struct record_waiting;
+struct record_waiting *record_guard_waiting(gnutls_session_t session);
+
 #endif

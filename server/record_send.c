@@ -14,11 +14,13 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "base/attributes.h"
+#include "server/record_guard.h"
 
-enum { RECORD_BYTES = 16384 };
+enum { RECORD_BYTES = 16384, HEAD_BYTES_MOST = RECORD_BYTES / 2 };
 
 typedef ssize_t send_fn(gnutls_session_t session, const void *data, size_t size);
 
@@ -40,24 +42,74 @@ static send_fn *next_in_line(void)
     return next;
 }
 
+static ssize_t send_record(gnutls_session_t session, const void *data, size_t size, bool more)
+{
+    more_follows = more;
+    const ssize_t outcome = next_in_line()(session, data, size);
+    more_follows = false;
+    return outcome;
+}
+
+/* The head that waits and the beginning of `data` as one record. How many bytes of `data` that were. */
+static ssize_t send_with_head(gnutls_session_t session, struct record_waiting *waiting, const uint8_t *data,
+                              size_t size)
+{
+    static _Thread_local uint8_t joined[RECORD_BYTES];
+    const size_t room = RECORD_BYTES - waiting->head_bytes, piece = size < room ? size : room;
+
+    memcpy(joined, waiting->head, waiting->head_bytes);
+    memcpy(joined + waiting->head_bytes, data, piece);
+    const ssize_t outcome = send_record(session, joined, waiting->head_bytes + piece, size > piece);
+    if (outcome < 0)
+        return outcome; /* the head waits on: what GnuTLS says it has sent at last will have it in it */
+    const ssize_t of_data = outcome - (ssize_t)waiting->head_bytes;
+    record_waiting_done(waiting);
+    return of_data;
+}
+
+static bool take_head(struct record_waiting *waiting, const void *data, size_t size)
+{
+    waiting->expected = false;
+    if (size > HEAD_BYTES_MOST || !(waiting->head = malloc(size)))
+        return false;
+    memcpy(waiting->head, data, size);
+    waiting->head_bytes = size;
+    return true;
+}
+
 ssize_t gnutls_record_send(gnutls_session_t session, const void *data, size_t size)
 {
-    send_fn *const next = next_in_line();
+    struct record_waiting *waiting = record_guard_waiting(session);
     size_t sent = 0;
 
-    if (!data || size <= RECORD_BYTES)
-        return next(session, data, size);
+    if (!data || size == 0)
+        return next_in_line()(session, data, size);
+    if (waiting && waiting->expected && take_head(waiting, data, size))
+        return (ssize_t)size;
     while (sent < size) {
+        const uint8_t *from = (const uint8_t *)data + sent;
         const size_t left = size - sent, piece = left < RECORD_BYTES ? left : RECORD_BYTES;
-
-        more_follows = left > piece;
-        const ssize_t outcome = next(session, (const uint8_t *)data + sent, piece);
-        more_follows = false;
+        const ssize_t outcome = waiting && waiting->head ? send_with_head(session, waiting, from, left)
+                                                         : send_record(session, from, piece, left > piece);
         if (outcome < 0)
             return sent > 0 ? (ssize_t)sent : outcome; /* it will say so again */
         sent += (size_t)outcome;
     }
     return (ssize_t)sent;
+}
+
+void record_send_expect_body(gnutls_session_t session)
+{
+    struct record_waiting *waiting = record_guard_waiting(session);
+
+    if (waiting)
+        waiting->expected = true;
+}
+
+void record_waiting_done(struct record_waiting *waiting)
+{
+    free(waiting->head);
+    *waiting = (struct record_waiting){ 0 };
 }
 
 static ssize_t push(gnutls_transport_ptr_t socket, const giovec_t *pieces, int count)

@@ -254,7 +254,8 @@ static struct MHD_Response *response_without_body(uint64_t size)
     return response;
 }
 
-static struct MHD_Response *make_response(struct exchange *exchange)
+/* *ret_whole: all of the body is in memory and goes out behind the head. */
+static struct MHD_Response *make_response(struct exchange *exchange, bool *ret_whole)
 {
     const struct body_source *source = exchange->response.body;
     const int status = exchange->response.status;
@@ -268,7 +269,8 @@ static struct MHD_Response *make_response(struct exchange *exchange)
     if (exchange->request.method == METHOD_HEAD)
         return response_without_body(source->size);
     const struct bytes whole = body_pump_whole(&exchange->pump);
-    if (whole.data)
+    *ret_whole = whole.data != NULL;
+    if (*ret_whole)
         return response_of(whole);
     return MHD_create_response_from_callback(source->size, BODY_BLOCK_BYTES, read_body, exchange, NULL);
 }
@@ -291,9 +293,19 @@ static bool add_header(struct MHD_Response *response, struct arena *arena, const
     return MHD_add_response_header(response, name, value) == MHD_YES;
 }
 
+static void expect_body(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+
+    if (info && info->tls_session)
+        record_send_expect_body(info->tls_session);
+}
+
 static enum MHD_Result send_answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
-    struct MHD_Response *response = make_response(exchange);
+    bool whole = false;
+    struct MHD_Response *response = make_response(exchange, &whole);
 
     if (!response)
         return MHD_NO;
@@ -305,6 +317,8 @@ static enum MHD_Result send_answer(struct exchange *exchange, struct MHD_Connect
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     const enum MHD_Result queued =
         MHD_queue_response(connection, (unsigned)exchange->response.status, response);
+    if (whole && queued == MHD_YES)
+        expect_body(connection);
     MHD_destroy_response(response);
     set_turn(connection, WATCH_ANSWER);
     return queued;
