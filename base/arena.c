@@ -40,12 +40,17 @@ static struct arena_chunk *new_chunk(size_t capacity)
     return chunk;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+static size_t rounded(size_t size)
 {
     const size_t step = _Alignof(max_align_t);
 
+    return (size + step - 1) / step * step;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
     assert(size < SIZE_MAX / 2);
-    size = (size + step - 1) / step * step;
+    size = rounded(size);
     struct arena_chunk *chunk = arena->chunks;
     if (!chunk || chunk->capacity - chunk->used < size) {
         struct arena_chunk *fresh = new_chunk(size > CHUNK_BYTES ? size : CHUNK_BYTES);
@@ -68,12 +73,20 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 
 char *arena_vprintf(struct arena *arena, const char *format, va_list args)
 {
+    struct arena_chunk *chunk = arena->chunks;
+    const size_t room = chunk ? chunk->capacity - chunk->used : 0;
+    char *here = chunk ? (char *)chunk->bytes + chunk->used : NULL;
     va_list again;
 
+    /* Nearly always there is room: then it is printed once, where it will lie. */
     va_copy(again, args);
-    const int length = vsnprintf(NULL, 0, format, again);
+    const int length = vsnprintf(here, room, format, again);
     va_end(again);
     assert(length >= 0);
+    if (rounded((size_t)length + 1) <= room) {
+        chunk->used += rounded((size_t)length + 1);
+        return here;
+    }
     char *text = arena_alloc(arena, (size_t)length + 1);
     vsnprintf(text, (size_t)length + 1, format, args);
     return text;

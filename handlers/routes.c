@@ -54,31 +54,49 @@ static bool cut_segments(struct bytes path, struct arena *arena, struct segments
     return true;
 }
 
+/* The pattern's next word is `segment`: where it ends. NULL: it is another. Every request is held against
+ * every route, so nothing is searched for here. */
+static const char *behind_word(const char *at, struct bytes segment)
+{
+    size_t same = 0;
+
+    while (same < segment.size && at[same] && (uint8_t)at[same] == segment.data[same])
+        same++;
+    return same == segment.size && (at[same] == '/' || at[same] == '\0') ? at + same : NULL;
+}
+
 /* Does the pattern fit? What stands for its {} goes into params. */
 static bool pattern_fits(const char *pattern, const struct segments *path, struct arena *arena,
                          struct bytes params[REQUEST_PARAMS])
 {
-    struct bytes rest = bytes_from(bytes_of_text(pattern), 1);
-    size_t at = 0, param = 0;
+    const char *at = pattern + 1;
+    size_t segment = 0, param = 0;
 
-    for (; rest.size > 0; at++) {
-        const struct bytes wanted = bytes_cut(&rest, '/');
-
-        if (at >= path->count)
+    for (; *at; segment++) {
+        if (segment >= path->count)
             return false;
-        if (bytes_equal_text(wanted, "{...}")) {
-            char *joined = arena_text(arena, path->list[at]);
-            for (size_t i = at + 1; i < path->count; i++)
+        if (*at != '{') {
+            at = behind_word(at, path->list[segment]);
+            if (!at)
+                return false;
+        } else if (at[1] == '.') { /* {...}: all that is left */
+            char *joined = arena_text(arena, path->list[segment]);
+            for (size_t i = segment + 1; i < path->count; i++)
                 joined = arena_printf(arena, "%s/%.*s", joined, BYTES_ARG(path->list[i]));
-            params[param] = bytes_of_text(joined);
-            return true;
+            params[param++] = bytes_of_text(joined);
+            segment = path->count;
+            break;
+        } else {
+            params[param++] = path->list[segment];
+            at += 2;
         }
-        if (bytes_equal_text(wanted, "{}"))
-            params[param++] = path->list[at];
-        else if (!bytes_equal(wanted, path->list[at]))
-            return false;
+        at += *at == '/';
     }
-    return at == path->count;
+    if (segment != path->count)
+        return false;
+    for (; param < REQUEST_PARAMS; param++)
+        params[param] = bytes_of(NULL, 0);
+    return true;
 }
 
 const char *route_pattern_of(struct bytes path, struct arena *arena)
@@ -139,6 +157,7 @@ bool route_find(enum method method, struct bytes path, const char *base_path, st
     const struct bytes under = path_under(path, base_path);
     struct segments at_root, below = { .count = 0 };
     bool offered[METHOD_UNKNOWN] = { false }, known = false;
+    struct bytes matched[REQUEST_PARAMS];
 
     if (method == METHOD_UNKNOWN)
         return error_set(err, FAULT_NOT_IMPLEMENTED, "a method that is not known");
@@ -156,7 +175,6 @@ bool route_find(enum method method, struct bytes path, const char *base_path, st
 
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         const struct segments *segments = routes[i].at_root ? &at_root : &below;
-        struct bytes matched[REQUEST_PARAMS] = { { NULL, 0 } };
 
         if ((!routes[i].at_root && !under.data) || !pattern_fits(routes[i].pattern, segments, arena, matched))
             continue;
