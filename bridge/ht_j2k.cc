@@ -92,6 +92,16 @@ void store_line(const ojph::si32 *from, size_t count, const range &allowed, size
     }
 }
 
+/* One component is the usual case: a stride that is known makes vectors of the loop. */
+template <typename cell>
+void store(const ojph::si32 *from, size_t count, const range &allowed, size_t stride, uint8_t *into)
+{
+    if (stride == 1)
+        store_line<cell>(from, count, allowed, 1, into);
+    else
+        store_line<cell>(from, count, allowed, stride, into);
+}
+
 template <typename cell>
 void load_line(const uint8_t *from, size_t count, size_t stride, unsigned bits, bool is_signed,
                ojph::si32 *into)
@@ -105,6 +115,15 @@ void load_line(const uint8_t *from, size_t count, size_t stride, unsigned bits, 
         into[i] =
             is_signed ? static_cast<ojph::si32>(raised) >> shift : static_cast<ojph::si32>(raised >> shift);
     }
+}
+
+template <typename cell>
+void load(const uint8_t *from, size_t count, size_t stride, unsigned bits, bool is_signed, ojph::si32 *into)
+{
+    if (stride == 1)
+        load_line<cell>(from, count, 1, bits, is_signed, into);
+    else
+        load_line<cell>(from, count, stride, bits, is_signed, into);
 }
 
 bool agrees(ojph::codestream &stream, const struct ht_j2k_image *image)
@@ -167,9 +186,9 @@ try {
             if (!line || component >= image->components || line->size < image->columns)
                 return error_set(err, FAULT_CORRUPT_PIXELS, "OpenJPH: a line is missing");
             if (cell == 1)
-                store_line<uint8_t>(line->i32, image->columns, allowed, image->components, cells);
+                store<uint8_t>(line->i32, image->columns, allowed, image->components, cells);
             else
-                store_line<uint16_t>(line->i32, image->columns, allowed, image->components, cells);
+                store<uint16_t>(line->i32, image->columns, allowed, image->components, cells);
         }
     stream.close();
     return true;
@@ -213,11 +232,11 @@ try {
                 from + (static_cast<size_t>(row) * image->columns * image->components + next) * cell;
 
             if (cell == 1)
-                load_line<uint8_t>(cells, image->columns, image->components, image->bits, image->is_signed,
-                                   line->i32);
+                load<uint8_t>(cells, image->columns, image->components, image->bits, image->is_signed,
+                              line->i32);
             else
-                load_line<uint16_t>(cells, image->columns, image->components, image->bits, image->is_signed,
-                                    line->i32);
+                load<uint16_t>(cells, image->columns, image->components, image->bits, image->is_signed,
+                               line->i32);
             line = stream.exchange(line, next);
         }
     stream.flush();
