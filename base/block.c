@@ -1,31 +1,66 @@
 /* base/block.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * One free list for blocks of the standard size (bodies are pumped in those); others go back to malloc.
- * Answering from buffers that one thread allocates and another frees costs five times the CPU of
- * recycled ones (ARCHITECTURE.md, Memory).
+ * Free lists: one for blocks of the standard size (bodies are pumped in those), some for larger ones, in
+ * steps of 64 KiB (frames); others go back to malloc. Answering from buffers that one thread allocates and
+ * another frees costs five times the CPU of recycled ones (ARCHITECTURE.md, Memory): every page of them is a
+ * fault.
  */
 #include "base/block.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct block {
     atomic_size_t references;
     size_t size, capacity;
     struct block *next_free;
+    bool in_place; /* the memory is another's */
     _Alignas(64) uint8_t room[];
 };
+_Static_assert(sizeof(struct block) == BLOCK_HEAD_BYTES, "what block_in_place takes");
+
+/* Of the budget: standard blocks that are kept, others that are. */
+enum { STEP_BYTES = 64 * 1024, STEPS = 33, STANDARD_SHARE = 4, OTHERS_SHARE = 16 };
 
 static struct {
     pthread_mutex_t lock;
-    struct block *free;
-    size_t free_bytes;
+    struct block *free[STEPS]; /* by capacity, in steps */
+    size_t standard_bytes, other_bytes;
     size_t budget;
     size_t in_use, peak;
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER, .budget = (size_t)256 << 20 };
+
+/* Set by block_offer. */
+static _Thread_local struct block *offered;
+
+/* In which list blocks of this capacity are kept; 0: none. */
+static size_t step_of(size_t capacity)
+{
+    return capacity >= BLOCK_STANDARD_BYTES && capacity % STEP_BYTES == 0 && capacity / STEP_BYTES < STEPS
+               ? capacity / STEP_BYTES
+               : 0;
+}
+
+static size_t *kept_bytes(size_t step)
+{
+    return step == BLOCK_STANDARD_BYTES / STEP_BYTES ? &pool.standard_bytes : &pool.other_bytes;
+}
+
+/* The lock is held. */
+static struct block *take_kept(size_t step)
+{
+    struct block *block = step ? pool.free[step] : NULL;
+
+    if (block) {
+        pool.free[step] = block->next_free;
+        *kept_bytes(step) -= block->capacity;
+    }
+    return block;
+}
 
 static struct block *allocate(size_t capacity)
 {
@@ -72,11 +107,7 @@ static bool take(size_t capacity, struct block **ret, struct error *err)
     pool.in_use += capacity;
     if (pool.in_use > pool.peak)
         pool.peak = pool.in_use;
-    if (capacity == BLOCK_STANDARD_BYTES && pool.free) {
-        block = pool.free;
-        pool.free = block->next_free;
-        pool.free_bytes -= capacity;
-    }
+    block = take_kept(step_of(capacity));
     pthread_mutex_unlock(&pool.lock);
 
     if (!block && !(block = allocate(capacity))) {
@@ -89,13 +120,43 @@ static bool take(size_t capacity, struct block **ret, struct error *err)
     block->size = 0;
     block->capacity = capacity;
     block->next_free = NULL;
+    block->in_place = false;
     *ret = block;
     return true;
 }
 
+static struct block *in_place(void *memory, size_t bytes)
+{
+    struct block *block = memory;
+
+    assert((uintptr_t)memory % _Alignof(struct block) == 0 && bytes >= sizeof *block);
+    *block = (struct block){ .capacity = bytes - sizeof *block, .in_place = true };
+    atomic_init(&block->references, 1);
+    return block;
+}
+
+struct block *block_in_place(void *memory, size_t bytes)
+{
+    return in_place(memory, bytes);
+}
+
+void block_offer(void *memory_or_null, size_t bytes)
+{
+    offered = memory_or_null ? in_place(memory_or_null, bytes) : NULL;
+}
+
 bool block_take(size_t capacity, struct block **ret, struct error *err)
 {
-    return take(capacity < BLOCK_STANDARD_BYTES ? BLOCK_STANDARD_BYTES : capacity, ret, err);
+    if (offered && capacity > BLOCK_STANDARD_BYTES && capacity <= offered->capacity) {
+        *ret = offered;
+        offered = NULL;
+        return true;
+    }
+    if (capacity < BLOCK_STANDARD_BYTES)
+        return take(BLOCK_STANDARD_BYTES, ret, err);
+    if (capacity > (STEPS - 1) * STEP_BYTES)
+        return take(capacity, ret, err);
+    return take((capacity + STEP_BYTES - 1) / STEP_BYTES * STEP_BYTES, ret, err);
 }
 
 bool block_take_exact(size_t capacity, struct block **ret, struct error *err)
@@ -148,18 +209,46 @@ struct block *block_ref(struct block *block)
     return block;
 }
 
+/* Makes room among what is kept for a block of this step, by giving back others if they are what fills it;
+ * the lock is held. What is to be freed is hung to *ret_surplus. */
+static bool can_keep(size_t step, size_t capacity, struct block **ret_surplus)
+{
+    const bool standard = step == BLOCK_STANDARD_BYTES / STEP_BYTES;
+    const size_t most = pool.budget / (standard ? STANDARD_SHARE : OTHERS_SHARE);
+
+    if (step == 0 || capacity > most)
+        return false;
+    for (size_t i = STEPS - 1; !standard && i > 0 && pool.other_bytes + capacity > most; i--)
+        while (i != step && kept_bytes(i) == &pool.other_bytes && pool.free[i] &&
+               pool.other_bytes + capacity > most) {
+            struct block *block = take_kept(i);
+            block->next_free = *ret_surplus;
+            *ret_surplus = block;
+        }
+    return *kept_bytes(step) + capacity <= most;
+}
+
 void block_unref(struct block *block)
 {
-    if (!block || atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1)
+    struct block *surplus = NULL;
+
+    if (!block || atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) != 1 ||
+        block->in_place)
         return;
+    const size_t step = step_of(block->capacity);
     pthread_mutex_lock(&pool.lock);
     pool.in_use -= block->capacity;
-    if (block->capacity == BLOCK_STANDARD_BYTES && pool.free_bytes + block->capacity <= pool.budget / 4) {
-        block->next_free = pool.free;
-        pool.free = block;
-        pool.free_bytes += block->capacity;
+    if (can_keep(step, block->capacity, &surplus)) {
+        block->next_free = pool.free[step];
+        pool.free[step] = block;
+        *kept_bytes(step) += block->capacity;
         block = NULL;
     }
     pthread_mutex_unlock(&pool.lock);
     free(block);
+    while (surplus) {
+        struct block *next = surplus->next_free;
+        free(surplus);
+        surplus = next;
+    }
 }

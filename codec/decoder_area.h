@@ -4,8 +4,11 @@
  * What a decoder process and the server have in common: descriptors by number, and the layout of the memory
  * they share.
  *
- *   │ decoder_area │ coded bytes │ (aligned) output │
- *   0              4096
+ *   │ decoder_area │ head │ coded bytes │ (aligned) head │ output │
+ *   0              4032   4096
+ *
+ * The heads are the decoder's: coded bytes and output are blocks of its own where they lie, and are not
+ * copied.
  */
 #ifndef GANTRY_CODEC_DECODER_AREA_H
 #define GANTRY_CODEC_DECODER_AREA_H
@@ -31,11 +34,12 @@ struct decoder_area {
     struct pixel_shape shape;
     uint64_t output_bytes;
 };
-_Static_assert(sizeof(struct decoder_area) <= DECODER_CODED_OFFSET, "the coded bytes begin behind it");
+_Static_assert(sizeof(struct decoder_area) <= DECODER_CODED_OFFSET - BLOCK_HEAD_BYTES,
+               "the coded bytes begin behind it");
 
 static inline size_t decoder_output_offset(size_t coded_bytes)
 {
-    return DECODER_CODED_OFFSET + (coded_bytes + 63) / 64 * 64;
+    return DECODER_CODED_OFFSET + (coded_bytes + 63) / 64 * 64 + BLOCK_HEAD_BYTES;
 }
 
 /* Native bytes that are worked on; frames of a picture cost those before them. */

@@ -114,3 +114,62 @@ TEST(a_block_of_an_exact_size_counts_for_no_more)
     block_unref(block);
     EXPECT(block_in_use() == before, "not given back");
 }
+
+/* A frame's block comes back for the next frame of about its size; another size does not push all others out.
+ */
+TEST(larger_blocks_are_recycled_by_size_within_a_share_of_the_budget)
+{
+    enum { FRAME_BYTES = 512 * 512 * 2, MANY = 100 };
+    struct block *list[MANY] = { NULL };
+    struct error err = { 0 };
+
+    EXPECT(block_take(FRAME_BYTES, &list[0], &err), "%s", err.detail);
+    uint8_t *first = block_room(list[0], NULL);
+    block_unref(list[0]);
+    EXPECT(block_take(FRAME_BYTES - 1000, &list[0], &err), "%s", err.detail);
+    EXPECT(block_room(list[0], NULL) == first, "another block");
+    block_unref(list[0]);
+    for (size_t i = 0; i < MANY; i++)
+        EXPECT(block_take(2 * 1024 * 1024, &list[i], &err), "%s", err.detail);
+    for (size_t i = 0; i < MANY; i++)
+        block_unref(list[i]);
+    for (unsigned round = 0; round < 2; round++) {
+        EXPECT(block_take(FRAME_BYTES, &list[0], &err), "%s", err.detail);
+        uint8_t *room = block_room(list[0], NULL);
+        EXPECT(round == 0 || room == first, "blocks of another size are in the way");
+        first = room;
+        block_unref(list[0]);
+    }
+}
+
+TEST(a_block_in_place_is_not_counted_and_stays_where_it_is)
+{
+    static _Alignas(64) uint8_t memory[BLOCK_HEAD_BYTES + 100], large[BLOCK_HEAD_BYTES + 400000];
+    const size_t before = block_in_use();
+    struct block *block = block_in_place(memory, sizeof memory), *taken = NULL;
+    struct error err = { 0 };
+    size_t capacity = 0;
+
+    EXPECT(block_room(block, &capacity) == memory + BLOCK_HEAD_BYTES && capacity == 100, "%zu", capacity);
+    block_seal(block, 3);
+    block_unref(block);
+    EXPECT(block_bytes(block).size == 3, "its last holder took it away");
+    block_offer(large, sizeof large);
+    EXPECT(block_take(1000, &taken, &err) && block_room(taken, NULL) != large + BLOCK_HEAD_BYTES,
+           "small ones");
+    block_unref(taken);
+    EXPECT(block_take(400001, &taken, &err) && block_room(taken, NULL) != large + BLOCK_HEAD_BYTES,
+           "too small");
+    block_unref(taken);
+    EXPECT(block_take(400000, &taken, &err) && block_room(taken, NULL) == large + BLOCK_HEAD_BYTES,
+           "it fits");
+    block_unref(taken);
+    EXPECT(block_take(400000, &taken, &err) && block_room(taken, NULL) != large + BLOCK_HEAD_BYTES, "twice");
+    block_unref(taken);
+    block_offer(large, sizeof large);
+    block_offer(NULL, 0);
+    EXPECT(block_take(400000, &taken, &err) && block_room(taken, NULL) != large + BLOCK_HEAD_BYTES,
+           "no longer");
+    block_unref(taken);
+    EXPECT(block_in_use() == before, "%zu counted", block_in_use() - before);
+}
