@@ -539,7 +539,7 @@ class Bench:
         self.measure("qido.instances.of-a-series", [f"/dicom-web/studies/{data.ROOT}.10/series/{data.ROOT}.10.1/instances"], JSON)
 
     def transcode(self):
-        """Frames in other transfer syntaxes than they are stored in: without a cache, out of it, and many at once."""
+        """Frames of phantoms in other transfer syntaxes than they are stored in: without a cache, out of it, and many at once."""
         if self.options.only and not re.search(self.options.only, "transcode"):
             return
         base, root = "/dicom-web", data.ROOT
@@ -550,11 +550,13 @@ class Bench:
 
         def paths(study, count=12):
             return [f"{base}/studies/{root}.{study}/series/{root}.{study}.1/instances/{root}.{study}.1.{n}" for n in range(1, count + 1)]
-        self.store([data.image(f"{root}.31", f"{root}.31.1", f"{root}.31.1.{n}", 512, 512, number=n) for n in range(1, 13)])
+        self.store([data.image(f"{root}.31", f"{root}.31.1", f"{root}.31.1.{n}", 512, 512, number=n, pixels=data.phantom(512, 512, n)) for n in range(1, 13)])
         self.store([data.image(f"{root}.36", f"{root}.36.1", f"{root}.36.1.1", 480, 640, frames=60, bits=8, samples=3,
-                               sop_class="1.2.840.10008.5.1.4.1.1.3.1", modality="US")])
-        self.store([data.image(f"{root}.37", f"{root}.37.1", f"{root}.37.1.1", 512, 512, frames=20 if self.options.smoke else 105,
-                               sop_class="1.2.840.10008.5.1.4.1.1.2.1")])
+                               sop_class="1.2.840.10008.5.1.4.1.1.3.1", modality="US",
+                               pixels=b"".join(data.phantom_rgb(480, 640, n) for n in range(60)))])
+        frames = 20 if self.options.smoke else 105
+        self.store([data.image(f"{root}.37", f"{root}.37.1", f"{root}.37.1.1", 512, 512, frames=frames,
+                               sop_class="1.2.840.10008.5.1.4.1.1.2.1", pixels=b"".join(data.phantom(512, 512, n) for n in range(frames)))])
         stored = {32: ("jpeg-ls", ".4.80"), 33: ("htj2k", ".4.201"), 34: ("j2k", ".4.90"), 35: ("jpeg-lossless", ".4.70")}
         for study, (name, syntax) in stored.items():
             files = []
@@ -564,6 +566,7 @@ class Bench:
                     raise SystemExit(f"{name}: {status} {file[:300]!r}")
                 files.append(file.replace(f"{root}.31".encode(), f"{root}.{study}".encode()))
             self.store(files)
+            print(f"transcode: a CT as {name} has {len(files[0]) / 1024:.0f} KB of 512", flush=True)
         peers = self.servers(nginx=False)
         self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
         for study, (name, _) in stored.items():
