@@ -33,7 +33,7 @@
 enum {
     READ_BYTES = 16384,           /* a TLS record */
     LANE_LEAST_BYTES = 64 * 1024, /* that a body has to come still */
-    LANE_TURN_BYTES = 256 * 1024, /* then other connections have theirs */
+    LANE_TURN_BYTES = 128 * 1024, /* then other connections have theirs */
     SHOWN_EVERY_MS = 500,         /* the library counts silence in seconds */
     FRAME_BYTES = 6,              /* before a chunk: hexadecimal digits, CRLF */
     RECODING_BYTES = 64           /* that a line of ours and a frame add to a head */
