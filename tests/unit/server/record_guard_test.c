@@ -310,11 +310,13 @@ TEST(a_refused_body_ends_there)
 
 /* ── bodies in the lane ── */
 
+enum reader_state { IN_HEAD, IN_LENGTH, IN_SIZE, IN_CHUNK, IN_CHUNK_END, IN_LAST };
+
 /* A reader of HTTP as the library is, with what it knows: it takes chunks before a length. */
 struct reader {
     struct line *line;
     struct buffer came, heads, body; /* not understood yet; what each request was: heads, "body N\n" */
-    enum { IN_HEAD, IN_LENGTH, IN_SIZE, IN_CHUNK, IN_CHUNK_END, IN_LAST } state;
+    enum reader_state state;
     uint64_t left, number, in_lane, shown;
     uint8_t room[64 * 1024];
     unsigned asked, room_every; /* the sink has no room every so many times, 0: always has */
@@ -393,7 +395,7 @@ static void take_head(struct reader *reader, struct bytes head)
         record_guard_begin_lane(reader->line->guard, reader->number, &sink);
 }
 
-static size_t take_payload(struct reader *reader, struct bytes came, int next)
+static size_t take_payload(struct reader *reader, struct bytes came, enum reader_state next)
 {
     const size_t size = came.size < reader->left ? came.size : (size_t)reader->left;
 
