@@ -96,6 +96,8 @@ static bool check_identity(const struct reading *reading, struct description *fo
         if (needed[i].meta && needed[i].meta->text[0] && !uid_equal(needed[i].uid, needed[i].meta))
             found->foreign_meta = needed[i].keyword;
     }
+    found->needs_head = !part10->preamble || !part10->syntax.text[0] || !part10->sop_class.text[0] ||
+                        !part10->sop_instance.text[0] || found->foreign_meta;
     return true;
 }
 

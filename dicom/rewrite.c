@@ -666,7 +666,8 @@ static bool put_meta(struct planner *planner, enum transfer_syntax to, uint64_t 
     put(planner, "OB\0\0\2\0\0\0\0\1", 10);
     put_short(planner, 0x00020002, "UI", bytes_of_text(source->sop_class.text));
     put_short(planner, 0x00020003, "UI", bytes_of_text(source->sop_instance.text));
-    put_short(planner, 0x00020010, "UI", bytes_of_text(transfer_syntax_info(to)->uid));
+    put_short(planner, 0x00020010, "UI",
+              bytes_of_text(source->syntax_uid ? source->syntax_uid : transfer_syntax_info(to)->uid));
     put_short(planner, 0x00020012, "UI", bytes_of_text(IMPLEMENTATION_CLASS_UID));
     put_short(planner, 0x00020013, "SH", bytes_of_text(IMPLEMENTATION_VERSION_NAME));
     if (part10.meta)

@@ -52,6 +52,7 @@ struct rewrite_source {
     /* As the catalog has it. */
     enum transfer_syntax syntax; /* IMPLICIT_LE, EXPLICIT_BE; any other, unless pixels go apart: only the file
                                   * meta information is new, and the plan ends where the data set begins */
+    const char *syntax_uid;      /* NULL: that of `to`; else what the meta says, although no table knows it */
     uint64_t data_set_offset;    /* 0: found anew */
     struct uid sop_class, sop_instance;
     const struct pixel_shape *shape;

@@ -54,6 +54,22 @@ bool frames_exist(const struct instance_record *record, struct error *err)
     return error_tell(err, FAULT_NOT_FOUND, "The instance has no pixel data.");
 }
 
+bool frame_exists(const struct instance_record *record, uint32_t frame, struct error *err)
+{
+    const struct pixel_shape *shape = &record->shape;
+
+    if (!frames_exist(record, err))
+        return false;
+    const uint32_t count = frame_table_count(record->frames);
+    if (count == 0)
+        return error_tell(err, FAULT_NOT_FOUND,
+                          "The pixel data hold no whole frame of %" PRIu32 " x %" PRIu32
+                          " pixels with %u samples of %u bits.",
+                          shape->columns, shape->rows, shape->samples_per_pixel, shape->bits_allocated);
+    return (frame >= 1 && frame <= count) ||
+           error_tell(err, FAULT_NOT_FOUND, "Frame %" PRIu32 " of %" PRIu32 ".", frame, count);
+}
+
 static const struct frame_parts *of_parts(const struct parts *parts)
 {
     return (const struct frame_parts *)parts;

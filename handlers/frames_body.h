@@ -19,9 +19,10 @@ struct frame_list {
 MUST_USE bool frame_list_parse(struct bytes text, uint32_t ceiling, struct arena *arena,
                                struct frame_list *ret, struct error *err);
 
-/* Does the instance have pixel data whose place is known? NOT_FOUND: it has none (RET-47, RET-55).
- * NOT_ACCEPTABLE: they lie in a deflated data set, which is not inflated on the way out yet. */
+/* Does the instance have pixel data whose place is known? NOT_FOUND: it has none (RET-47, RET-55). */
 MUST_USE bool frames_exist(const struct instance_record *record, struct error *err);
+/* Is there this frame, counted from 1? NOT_FOUND, told, otherwise. */
+MUST_USE bool frame_exists(const struct instance_record *record, uint32_t frame, struct error *err);
 
 /* `record` and `wanted` outlive the exchange. `location_or_null`: of every part; NULL: {instance}/frames/{n}.
  * `boundary` data NULL: the only frame alone. */

@@ -269,6 +269,7 @@ bool made_instance_body(const struct service *service, const struct request *req
     with.frames = frame_table_count(record->frames);
     made_changes(arena, record, to, &made, service->limits->lossy_uid_is_new, &with);
     return pixels_source(service, request, record, to, &made, reader, arena, &parts[1], err) &&
-           stored_body_around_pixels(arena, reader, record, to, &with, &parts[0], &parts[2], err) &&
+           stored_body_around_pixels(arena, reader, record, to, &with, service->limits->decode_ceiling_bytes,
+                                     &parts[0], &parts[2], err) &&
            (*ret = body_chain(arena, parts, COUNT_OF(parts))) != NULL;
 }

@@ -215,14 +215,15 @@ void offers_of_instance(struct offers *offers, enum transfer_syntax syntax, cons
 /* Why not the transfer syntax that the client named, the first of them that means one that is known. */
 static void tell_why_not(const struct offers *offers, const struct accept *accept, char *into, size_t room)
 {
-    for (size_t i = 0; offers->shape && i < accept->count; i++) {
+    for (size_t i = 0; i < accept->count; i++) {
         const enum transfer_syntax named = transfer_syntax_of_uid(accept->list[i].transfer_syntax);
-        char reason[CODEC_REASON_BYTES];
+        char reason[CODEC_REASON_BYTES] = "cannot be made: there are no frames to make it of";
 
         if (named == SYNTAX_UNKNOWN || accept->list[i].q == 0 ||
-            codec_can(offers->stored, named, offers->shape))
+            (offers->shape && codec_can(offers->stored, named, offers->shape)))
             continue;
-        codec_why_not(offers->stored, named, offers->shape, reason);
+        if (offers->shape)
+            codec_why_not(offers->stored, named, offers->shape, reason);
         snprintf(into, room, "%s %s. ", transfer_syntax_info(named)->uid, reason);
         return;
     }

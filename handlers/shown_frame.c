@@ -28,11 +28,8 @@ bool shown_frame_is_image(const struct instance_record *record)
 
 bool shown_frame_check(const struct instance_record *record, uint32_t frame, struct error *err)
 {
-    if (!frames_exist(record, err))
+    if (!frame_exists(record, frame, err))
         return false;
-    if (frame < 1 || frame > frame_table_count(record->frames))
-        return error_tell(err, FAULT_NOT_FOUND, "Frame %" PRIu32 " of %" PRIu32 ".", frame,
-                          frame_table_count(record->frames));
     if (frame_table_kind(record->frames) == FRAMES_VIDEO)
         return error_tell(err, FAULT_NOT_ACCEPTABLE, "A video is sent as it is stored, not as pictures.");
     if (record->shape.rows == 0 || record->shape.columns == 0)

@@ -22,7 +22,18 @@ struct pieces_source {
     size_t count, at;
     uint64_t done; /* of the piece at `at` */
     struct rewrite_piece only;
+    struct bytes inflated; /* not empty: what the file has behind `inflated_from`, inflated */
+    uint64_t inflated_from;
 };
+
+static bool read_stored(struct pieces_source *self, uint64_t offset, uint8_t *into, size_t size,
+                        enum patience patience, struct error *err)
+{
+    if (!self->inflated.data)
+        return store_reader_read(self->reader, offset, into, size, patience, err);
+    memcpy(into, self->inflated.data + (offset - self->inflated_from), size);
+    return true;
+}
 
 static void turn_round(uint8_t *data, size_t size, unsigned unit)
 {
@@ -40,7 +51,7 @@ static bool read_in_unit(struct pieces_source *self, const struct rewrite_piece 
     const size_t whole = left < piece->unit ? (size_t)left : piece->unit;
     const size_t size = whole - inside < capacity ? whole - inside : capacity;
 
-    if (!store_reader_read(self->reader, piece->offset + start, number, whole, patience, err))
+    if (!read_stored(self, piece->offset + start, number, whole, patience, err))
         return false;
     if (whole == piece->unit)
         turn_round(number, whole, piece->unit);
@@ -64,7 +75,7 @@ static bool read_piece(struct pieces_source *self, uint8_t *into, size_t capacit
                 return read_in_unit(self, piece, into, size, patience, ret_size, err);
             size -= size % piece->unit;
         }
-        if (!store_reader_read(self->reader, piece->offset + self->done, into, size, patience, err))
+        if (!read_stored(self, piece->offset + self->done, into, size, patience, err))
             return false;
         turn_round(into, size, piece->unit);
     }
@@ -173,6 +184,11 @@ static bool inflated_source_read(struct body_source *source, void *into, size_t 
     return true;
 }
 
+static void drop_block(void *block)
+{
+    block_unref(*(struct block **)block);
+}
+
 static void close_inflated(void *inflated)
 {
     inflated_close(inflated);
@@ -248,28 +264,112 @@ bool stored_body_rewritten(struct arena *arena, struct store_reader *reader,
     return true;
 }
 
-static struct body_source *pieces_of(struct arena *arena, struct store_reader *reader,
+static struct body_source *pieces_of(struct arena *arena, const struct pieces_source *of,
                                      const struct rewrite *rewrite, size_t from, size_t to)
 {
     struct pieces_source *self = arena_alloc(arena, sizeof *self);
     uint64_t size = 0;
 
+    *self = *of;
     for (size_t i = from; i < to; i++)
         size += rewrite->pieces[i].size;
     self->source = (struct body_source){ size, pieces_read, pieces_skip };
-    self->reader = reader;
     self->text = block_bytes(rewrite->text);
     self->pieces = rewrite->pieces + from;
     self->count = to - from;
     return &self->source;
 }
 
-bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
-                               const struct instance_record *record, enum transfer_syntax to,
-                               const struct rewrite_source *with, struct body_source **ret_before,
-                               struct body_source **ret_behind, struct error *err)
+bool stored_body_headed(struct arena *arena, struct store_reader *reader,
+                        const struct instance_record *record, struct body_source **ret, struct error *err)
 {
     const struct rewrite_source source = {
+        .read = read_file,
+        .reader = reader,
+        .file_size = record->file_size,
+        .syntax = SYNTAX_EXPLICIT_LE, /* of which the head alone is written */
+        .syntax_uid = record->syntax_uid.text,
+        .data_set_offset = record->data_set_offset,
+        .sop_class = record->sop_class,
+        .sop_instance = record->key.instance,
+        .shape = &record->shape,
+    };
+    const struct pieces_source of = { .reader = reader };
+    struct body_source *both[2];
+    struct rewrite *rewrite = NULL;
+
+    if (!plan(&source, SYNTAX_EXPLICIT_LE, &rewrite, err))
+        return false;
+    arena_defer(arena, free_rewrite, rewrite);
+    const struct extent rest = { rewrite->data_set_offset, record->file_size - rewrite->data_set_offset };
+    both[0] = pieces_of(arena, &of, rewrite, 0, rewrite->count);
+    both[1] = stored_body_turned(arena, reader, rest, 1);
+    *ret = body_chain(arena, both, COUNT_OF(both));
+    return true;
+}
+
+/* ── a deflated file as if it were none ── */
+
+enum { INFLATED_FIRST_BYTES = 1024 * 1024 };
+
+/* All of its data set in a block that ends with `arena`. TOO_LARGE: over `ceiling_bytes`. */
+static bool inflate_all(struct arena *arena, struct store_reader *reader,
+                        const struct instance_record *record, uint64_t ceiling_bytes, struct bytes *ret,
+                        struct error *err)
+{
+    const struct extent all = { 0, BODY_SIZE_UNKNOWN };
+    struct body_source *source = NULL;
+    struct block **held = arena_alloc(arena, sizeof(struct block *));
+    size_t capacity = INFLATED_FIRST_BYTES, size = 0, more = 1;
+
+    if (!stored_body_inflated(arena, reader, record->data_set_offset, record->file_size, all, &source, err) ||
+        !block_take(capacity, held, err))
+        return false;
+    arena_defer(arena, drop_block, held);
+    while (more > 0) {
+        if (size == capacity) {
+            struct block *larger = NULL;
+            if (capacity >= (ceiling_bytes ? ceiling_bytes : CODEC_CEILING_BYTES))
+                return error_tell(err, FAULT_TOO_LARGE,
+                                  "The deflated data set is larger than is inflated to be written anew.");
+            if (!block_take(2 * capacity, &larger, err))
+                return false;
+            memcpy(block_room(larger, NULL), block_room(*held, NULL), size);
+            block_unref(*held);
+            *held = larger;
+            capacity *= 2;
+        }
+        if (!source->read(source, block_room(*held, NULL) + size, capacity - size, MAY_WAIT, &more, err))
+            return false;
+        size += more;
+    }
+    block_seal(*held, size);
+    *ret = block_bytes(*held);
+    return true;
+}
+
+/* The file's head, and behind it the data set as it was before it was deflated. */
+static bool read_as_inflated(void *of, uint64_t offset, void *into, size_t size, struct error *err)
+{
+    struct pieces_source *self = of;
+    const uint64_t from = self->inflated_from;
+    const size_t head = offset >= from ? 0 : from - offset < size ? (size_t)(from - offset) : size;
+
+    if (head > 0 && !store_reader_read(self->reader, offset, into, head, MAY_WAIT, err))
+        return false;
+    if (head < size)
+        memcpy((uint8_t *)into + head, self->inflated.data + (offset + head - from), size - head);
+    return true;
+}
+
+bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
+                               const struct instance_record *record, enum transfer_syntax to,
+                               const struct rewrite_source *with, uint64_t ceiling_bytes,
+                               struct body_source **ret_before, struct body_source **ret_behind,
+                               struct error *err)
+{
+    struct pieces_source *of = arena_alloc(arena, sizeof *of);
+    struct rewrite_source source = {
         .read = read_file,
         .reader = reader,
         .file_size = record->file_size,
@@ -286,11 +386,21 @@ bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
     };
     struct rewrite *rewrite = NULL;
 
+    of->reader = reader;
+    if (record->syntax == SYNTAX_DEFLATED_LE) {
+        if (!inflate_all(arena, reader, record, ceiling_bytes, &of->inflated, err))
+            return false;
+        of->inflated_from = record->data_set_offset;
+        source.read = read_as_inflated;
+        source.reader = of;
+        source.file_size = record->data_set_offset + of->inflated.size;
+        source.syntax = SYNTAX_EXPLICIT_LE;
+    }
     if (!plan(&source, to, &rewrite, err))
         return false;
     arena_defer(arena, free_rewrite, rewrite);
-    *ret_before = pieces_of(arena, reader, rewrite, 0, rewrite->pixels_at);
-    *ret_behind = pieces_of(arena, reader, rewrite, rewrite->pixels_at, rewrite->count);
+    *ret_before = pieces_of(arena, of, rewrite, 0, rewrite->pixels_at);
+    *ret_behind = pieces_of(arena, of, rewrite, rewrite->pixels_at, rewrite->count);
     return true;
 }
 

@@ -28,13 +28,21 @@ MUST_USE bool stored_body_inflated(struct arena *arena, struct store_reader *rea
 MUST_USE bool stored_body_rewritten(struct arena *arena, struct store_reader *reader,
                                     const struct instance_record *record, struct body_source **ret,
                                     struct error *err);
+/* The file as it lies there, but with a head as PS3.10 7.1 wants it: of one that needs_head. The size is
+ * known. Faults as above. May wait. */
+MUST_USE bool stored_body_headed(struct arena *arena, struct store_reader *reader,
+                                 const struct instance_record *record, struct body_source **ret,
+                                 struct error *err);
 /* What stands around the pixel data of a file that is written anew in `to`; `with`: the changes, the frame
  * type, the frames and the SOP Instance UID (dicom/rewrite.h), which must last as long as the body. Both of
- * known size; the second may be empty. Not of deflated ones. Faults as above. May wait. */
+ * known size; the second may be empty. Of a deflated one the
+ * whole data set is inflated in memory: TOO_LARGE if it is more than `ceiling_bytes`. Faults as above. May
+ * wait. */
 MUST_USE bool stored_body_around_pixels(struct arena *arena, struct store_reader *reader,
                                         const struct instance_record *record, enum transfer_syntax to,
-                                        const struct rewrite_source *with, struct body_source **ret_before,
-                                        struct body_source **ret_behind, struct error *err);
+                                        const struct rewrite_source *with, uint64_t ceiling_bytes,
+                                        struct body_source **ret_before, struct body_source **ret_behind,
+                                        struct error *err);
 /* All of `source`, whose size is known, in a block that the caller owns; its end before that is
  * CORRUPT_PIXELS, BUSY: over the budget of blocks. May wait. */
 MUST_USE bool stored_body_gather(struct body_source *source, struct block **ret, struct error *err);

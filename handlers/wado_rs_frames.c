@@ -21,12 +21,9 @@ enum { FRAMES_INLINE = 64, FRAMES_AT_ONCE = 8 /* made for one who looks; more ar
 static bool frames_are_there(const struct instance_record *record, const struct frame_list *wanted,
                              struct error *err)
 {
-    if (!frames_exist(record, err))
-        return false;
     for (size_t i = 0; i < wanted->count; i++)
-        if (wanted->frames[i] > frame_table_count(record->frames))
-            return error_tell(err, FAULT_NOT_FOUND, "Frame %" PRIu32 " of %" PRIu32 ".", wanted->frames[i],
-                              frame_table_count(record->frames));
+        if (!frame_exists(record, wanted->frames[i], err))
+            return false;
     return true;
 }
 

@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  * GET of a study, a series or an instance: PS3.18 10.4.1.1.1. Whole PS3.10 files: as they are stored where
- * that may be sent and is acceptable, else written anew (implicit, big endian, deflated data sets: GEN-08),
- * or with other pixels (handlers/made_instance.h). One of many that turns out not to decode goes out as it is
- * stored, under its own label: viewers can show the others.
+ * that may be sent and is acceptable (with another head where theirs is none, RET-03), else written anew
+ * (implicit, big endian, deflated data sets: GEN-08), or with other pixels (handlers/made_instance.h). One of
+ * many that turns out not to decode goes out as it is stored, under its own label: viewers can show the
+ * others.
  *
  * An instance that no acceptable way leads to is left out of a study's or series' answer, which then is a 206
  * with a warning (RET-09); alone it is not acceptable.
@@ -30,18 +31,20 @@
 
 static const char MEDIA_TYPE[] = "application/dicom";
 
+enum { FEW_BYTES = 1 << 30 }; /* that are inflated for all frames of a deflated data set together */
+
 static struct extent whole_file(uint64_t file_size)
 {
     return (struct extent){ 0, file_size };
 }
 
-/* Of an instance that is rewritten the size is known once its plan is made. */
-static void describe_file(struct part *ret, enum offer_way way, uint64_t file_size)
+/* Of an instance that is rewritten, if only its head, the size is known once its plan is made. */
+static void describe_file(struct part *ret, enum offer_way way, bool needs_head, uint64_t file_size)
 {
     ret->media_type = MEDIA_TYPE;
-    ret->size = way == OFFER_STORED ? file_size : BODY_SIZE_UNKNOWN;
+    ret->made = way != OFFER_STORED || needs_head;
+    ret->size = ret->made ? BODY_SIZE_UNKNOWN : file_size;
     ret->extents = 1;
-    ret->made = way != OFFER_STORED;
 }
 
 /* ── one instance ── */
@@ -69,7 +72,7 @@ static void describe_one(const struct parts *parts, size_t n, struct arena *scra
     *ret = (struct part){ .transfer_syntax = one->offer->transfer_syntax,
                           .location = one->location,
                           .generation = one->record->generation };
-    describe_file(ret, one->offer->way, one->record->file_size);
+    describe_file(ret, one->offer->way, one->record->needs_head, one->record->file_size);
 }
 
 static struct extent extent_of_one(const struct parts *parts, size_t n, uint32_t extent_index)
@@ -89,6 +92,8 @@ static bool make_file(const struct service *service, const struct request *reque
         return error_set(err, FAULT_WOULD_WAIT, "writing an instance anew");
     if (offer->way == OFFER_MADE)
         return made_instance_body(service, request, record, offer->syntax, reader, scratch, ret, err);
+    if (offer->way == OFFER_STORED) /* and needs another head: else nothing is made */
+        return stored_body_headed(scratch, reader, record, ret, err);
     return stored_body_rewritten(scratch, reader, record, ret, err);
 }
 
@@ -102,9 +107,11 @@ static bool make_one(const struct parts *parts, size_t n, struct store_reader *r
                      err);
 }
 
-/* For tags: the same offer is put in two ways, by a setting. */
-static const char *uid_mark(const struct service *service, const struct offer *offer)
+/* For tags: what makes two files of the same offer differ. */
+static const char *put_mark(const struct service *service, const struct offer *offer, bool needs_head)
 {
+    if (offer->way == OFFER_STORED)
+        return needs_head ? " head" : "";
     return service->limits->lossy_uid_is_new && offer->way == OFFER_MADE && made_is_lossy(offer->syntax)
                ? " new"
                : "";
@@ -121,8 +128,9 @@ bool instance_answer(const struct service *service, const struct request *reques
     struct bytes boundary = bytes_of(NULL, 0);
     struct body_source *body = NULL;
 
-    what.etag = representation_etag(request, record, location, choice->multipart,
-                                    arena_printf(arena, "%s%s", labelled, uid_mark(service, choice->offer)));
+    what.etag = representation_etag(
+        request, record, location, choice->multipart,
+        arena_printf(arena, "%s%s", labelled, put_mark(service, choice->offer, record->needs_head)));
     if (choice->multipart) {
         boundary = multipart_boundary(arena, bytes_of_text(what.etag));
         what.content_type = multipart_content_type(arena, boundary, MEDIA_TYPE, syntax);
@@ -146,11 +154,14 @@ bool instance_answer(const struct service *service, const struct request *reques
 
 const struct pixel_shape *instance_shape(const struct instance_record *record)
 {
-    /* A deflated data set cannot be walked; frames that cannot be told apart cannot be made into others. */
-    return record->frames && frame_table_count(record->frames) > 0 &&
-                   frame_table_kind(record->frames) != FRAMES_VIDEO && record->syntax != SYNTAX_DEFLATED_LE
-               ? &record->shape
-               : NULL;
+    /* Frames that cannot be told apart cannot be made into others. Of a deflated data set each is inflated
+     * from the beginning on: that is for few. */
+    const struct frame_table *frames = record->frames;
+    const uint32_t count = frames ? frame_table_count(frames) : 0;
+    const bool few = count > 0 && (record->syntax != SYNTAX_DEFLATED_LE ||
+                                   frame_table_value(frames).size <= FEW_BYTES / count);
+
+    return few && frame_table_kind(frames) != FRAMES_VIDEO ? &record->shape : NULL;
 }
 
 static const char ZIP[] = "application/zip";
@@ -245,7 +256,7 @@ static void describe_many(const struct parts *parts, size_t n, struct arena *scr
     *ret = (struct part){ .transfer_syntax = many->offers[n]->transfer_syntax,
                           .location = link_to(scratch, many->base, &listed->key, ""),
                           .generation = listed->generation };
-    describe_file(ret, many->offers[n]->way, listed->file_size);
+    describe_file(ret, many->offers[n]->way, listed->needs_head, listed->file_size);
 }
 
 static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_t extent_index)
@@ -286,6 +297,8 @@ static bool make_many(const struct parts *parts, size_t n, struct store_reader *
     error_clear(err);
     if (transfer_syntax_info(record->syntax)->encapsulated || record->syntax == SYNTAX_EXPLICIT_LE) {
         part->transfer_syntax = record->syntax_uid.text;
+        if (record->needs_head)
+            return stored_body_headed(scratch, reader, record, ret, err);
         *ret = stored_body_turned(scratch, reader, whole_file(record->file_size), 1);
         return true;
     }
@@ -405,16 +418,17 @@ static const char *common_syntax(const struct offer *const *offers, size_t count
 
 /* What makes two answers of the same instances differ: how each is put. */
 static const char *put_as(const struct service *service, struct arena *arena,
-                          const struct offer *const *offers, size_t count, const char *as)
+                          const struct catalog_listing *listing, const struct offer *const *offers,
+                          const char *as)
 {
     struct digest *digest = digest_new();
     uint8_t sum[DIGEST_BYTES];
     char hex[2 * DIGEST_BYTES + 1];
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < listing->count; i++) {
         digest_add(digest, bytes_of_text(offers[i]->transfer_syntax));
         digest_add(digest, bytes_of_text(offers[i]->way == OFFER_STORED ? "," : ";"));
-        digest_add(digest, bytes_of_text(uid_mark(service, offers[i])));
+        digest_add(digest, bytes_of_text(put_mark(service, offers[i], listing->list[i].needs_head)));
     }
     digest_get(digest, sum);
     digest_free(digest);
@@ -486,8 +500,7 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
 
     const char *location = link_to(arena, request->public_base, &key, "");
     const char *etag = representation_etag_of_listing(
-        request, listing, location,
-        put_as(service, arena, offers, listing->count, archive ? ZIP : MEDIA_TYPE));
+        request, listing, location, put_as(service, arena, listing, offers, archive ? ZIP : MEDIA_TYPE));
     const struct bytes boundary = multipart_boundary(arena, bytes_of_text(etag));
     struct representation what = {
         .content_type =

@@ -258,12 +258,11 @@ bool wado_rs_thumbnail_frames(const struct service *service, const struct reques
     if (!begin(service, request, response, &key, &what, err) ||
         !frame_list_parse(request->params[3], service->limits->frame_list_ceiling, request->arena, &wanted,
                           err) ||
-        !take_record(&what, &key, err) || !frames_exist(what.record, err))
+        !take_record(&what, &key, err))
         return false;
     for (size_t i = 0; i < wanted.count; i++)
-        if (wanted.frames[i] > frame_table_count(what.record->frames))
-            return error_tell(err, FAULT_NOT_FOUND, "Frame %" PRIu32 " of %" PRIu32 ".", wanted.frames[i],
-                              frame_table_count(what.record->frames));
+        if (!frame_exists(what.record, wanted.frames[i], err))
+            return false;
     return answer(&what, wanted.frames[0], arena_printf(request->arena, "/frames/%" PRIu32, wanted.frames[0]),
                   freshness_of_instances(service), err);
 }

@@ -87,6 +87,7 @@ struct listed_instance {
     uint64_t generation, file_size;
     struct uid syntax_uid;
     enum transfer_syntax syntax;
+    bool needs_head; /* as of a record */
 };
 /* A copy of the whole list (100 bytes an entry and its UIDs), freed by catalog_listing_free. NOT_FOUND when
  * empty. May wait. */

@@ -36,7 +36,8 @@ static bool read_record(sqlite3_stmt *row, const struct uid *study, const struct
     statement_uid(row, 3, &record.syntax_uid);
     record.syntax = transfer_syntax_of_uid(uid_bytes(&record.syntax_uid));
     const struct bytes digest = statement_blob(row, 5);
-    if (!catalog_row_get_shape(statement_blob(row, 4), &record.shape) || digest.size != sizeof record.digest)
+    if (!catalog_row_get_shape(statement_blob(row, 4), &record.shape, &record.needs_head) ||
+        digest.size != sizeof record.digest)
         return error_set(err, FAULT_DISK, "catalog: the row of generation %" PRIu64 " is not sound",
                          record.generation);
     memcpy(record.digest, digest.data, sizeof record.digest);
@@ -163,6 +164,10 @@ static bool append_row(struct catalog_listing *listing, size_t *room, sqlite3_st
     statement_uid(row, 3, &entry->key.instance);
     statement_uid(row, 4, &entry->key.series);
     statement_uid(row, 5, &entry->key.study);
+    struct pixel_shape shape;
+    if (!catalog_row_get_shape(statement_blob(row, 6), &shape, &entry->needs_head))
+        return error_set(err, FAULT_DISK, "catalog: the row of generation %" PRIu64 " is not sound",
+                         entry->generation);
     entry->syntax = transfer_syntax_of_uid(uid_bytes(&entry->syntax_uid));
     return true;
 }
@@ -172,7 +177,7 @@ static bool list_rows(struct connection *reader, const struct instance_key *key,
 {
     static const char columns[] =
         "SELECT i.id, i.file_size, i.syntax_uid, i.k_SOPInstanceUID, e.k_SeriesInstanceUID,"
-        " s.k_StudyInstanceUID FROM study s CROSS JOIN series e ON e.study_id = s.id"
+        " s.k_StudyInstanceUID, i.shape FROM study s CROSS JOIN series e ON e.study_id = s.id"
         " CROSS JOIN instance i ON i.series_id = e.id WHERE s.k_StudyInstanceUID = ?";
     static const char order[] = " ORDER BY e.m_SeriesNumber, e.k_SeriesInstanceUID, i.m_InstanceNumber,"
                                 " i.k_SOPInstanceUID";

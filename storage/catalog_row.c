@@ -10,7 +10,7 @@
 
 /*   0 rows │ 4 columns │ 8 samples │ 10 allocated │ 12 stored │ 14 flags │ 15 photometric      little endian
  */
-enum { FLAG_SIGNED = 1, FLAG_PLANAR = 2 };
+enum { FLAG_SIGNED = 1, FLAG_PLANAR = 2, FLAG_NEEDS_HEAD = 4 };
 _Static_assert(PALETTE_COLOR == 9 && XYB == 10,
                "photometric lies in stored rows: new ones go behind the last");
 
@@ -42,21 +42,23 @@ static uint32_t get32(const uint8_t *from)
     return le32toh(value);
 }
 
-void catalog_row_put_shape(const struct pixel_shape *shape, uint8_t into[SHAPE_BYTES])
+void catalog_row_put_shape(const struct pixel_shape *shape, bool needs_head, uint8_t into[SHAPE_BYTES])
 {
     put32(into, shape->rows);
     put32(into + 4, shape->columns);
     put16(into + 8, shape->samples_per_pixel);
     put16(into + 10, shape->bits_allocated);
     put16(into + 12, shape->bits_stored);
-    into[14] = (uint8_t)((shape->is_signed ? FLAG_SIGNED : 0) | (shape->planar ? FLAG_PLANAR : 0));
+    into[14] = (uint8_t)((shape->is_signed ? FLAG_SIGNED : 0) | (shape->planar ? FLAG_PLANAR : 0) |
+                         (needs_head ? FLAG_NEEDS_HEAD : 0));
     into[15] = (uint8_t)shape->photometric;
 }
 
-bool catalog_row_get_shape(struct bytes stored, struct pixel_shape *ret)
+bool catalog_row_get_shape(struct bytes stored, struct pixel_shape *ret, bool *ret_needs_head)
 {
     if (stored.size != SHAPE_BYTES || stored.data[15] > XYB)
         return false;
+    *ret_needs_head = stored.data[14] & FLAG_NEEDS_HEAD;
     *ret = (struct pixel_shape){ .rows = get32(stored.data),
                                  .columns = get32(stored.data + 4),
                                  .samples_per_pixel = get16(stored.data + 8),

@@ -12,8 +12,9 @@
 
 enum { SHAPE_BYTES = 16 };
 
-void catalog_row_put_shape(const struct pixel_shape *shape, uint8_t into[SHAPE_BYTES]);
-MUST_USE bool catalog_row_get_shape(struct bytes stored, struct pixel_shape *ret);
+/* The shape of the pixels, and beside it whether the file needs another head (dicom/description.h). */
+void catalog_row_put_shape(const struct pixel_shape *shape, bool needs_head, uint8_t into[SHAPE_BYTES]);
+MUST_USE bool catalog_row_get_shape(struct bytes stored, struct pixel_shape *ret, bool *ret_needs_head);
 
 /* Is `value` one of the values of `list`, which backslashes separate? */
 bool catalog_row_list_has(struct bytes list, struct bytes value);

@@ -204,7 +204,7 @@ static bool insert_instance(struct catalog *catalog, struct connection *writer,
     if (!buffer_check(&frames, "a frame table", err) ||
         !connection_prepare(writer, catalog->sql.insert_instance, &instance, err))
         return false;
-    catalog_row_put_shape(&from->shape, shape);
+    catalog_row_put_shape(&from->shape, from->needs_head, shape);
     statement_bind_number(instance, 1, addition->generation);
     statement_bind_number(instance, 2, place->series_id);
     statement_bind_number(instance, 3, from->file_size);

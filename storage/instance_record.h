@@ -18,6 +18,7 @@ struct instance_record {
     uint64_t generation;
     uint64_t file_size;       /* bytes */
     uint64_t data_set_offset; /* bytes */
+    bool needs_head;          /* the file does not leave with the head that it has (dicom/description.h) */
     struct uid sop_class;
     struct uid syntax_uid;
     enum transfer_syntax syntax;

@@ -50,7 +50,8 @@ static inline size_t made_count(const struct pixels *pixels)
  * with their sign in the unused bits. */
 static inline struct pixels made_pixels(const struct pixel_shape *shape)
 {
-    const size_t samples = (size_t)shape->rows * shape->columns * shape->samples_per_pixel;
+    const bool halved = shape->photometric == YBR_FULL_422; /* Y Y Cb Cr */
+    const size_t samples = (size_t)shape->rows * shape->columns * (halved ? 2 : shape->samples_per_pixel);
     const unsigned width = shape->bits_allocated / 8u;
     const int64_t range = (int64_t)1 << shape->bits_stored, least = shape->is_signed ? -range / 2 : 0;
     struct pixels made = { .shape = *shape };

@@ -8,6 +8,7 @@ import random
 import subprocess
 import tempfile
 import unittest
+import zipfile
 from pathlib import Path
 
 from gantry import ServerCase, make_dicom, path_of
@@ -201,6 +202,36 @@ class Representations(ServerCase):
                 told = subprocess.run(["dcmdump", "-v", "-d", file.name], capture_output=True, text=True)
                 self.assertEqual(told.returncode, 0, told.stderr)
                 self.assertNotIn("W:", told.stderr)
+
+    def test_RET_03_files_without_preamble_or_meta_leave_as_files(self):
+        from pydicom import dcmread
+        rle = "1.2.840.10008.1.2.5"
+        plain, coded, deflated = make_dicom(), make_dicom(syntax=rle, encapsulated=[b"\1" + b"\0" * 3 + b"\x40" + b"\0" * 61]), make_dicom(syntax=DEFLATED)
+        meta = lambda file: 132 + 12 + dcmread(io.BytesIO(file), stop_before_pixels=True).file_meta.FileMetaInformationGroupLength
+        study = dcmread(io.BytesIO(plain)).StudyInstanceUID
+        cases = [(plain, plain[meta(plain):], EXPLICIT), (make_dicom(study=study), None, EXPLICIT), (coded, coded[132:], rle), (deflated, deflated[132:], DEFLATED)]
+        for file, sent, syntax in cases:
+            with self.subTest(syntax, bare=sent is not None):
+                self.assertStatus(self.server.store([sent or file[132:]]), 200)
+                whole = self.assertStatus(self.server.get(path_of(file), {"Accept": f"application/dicom; transfer-syntax={syntax}"}), 200)
+                self.assertEqual(int(whole.headers["Content-Length"]), len(whole.body))
+                self.assertEqual(whole.body[:132], b"\0" * 128 + b"DICM")
+                now = dcmread(io.BytesIO(whole.body))
+                self.assertEqual(str(now.file_meta.TransferSyntaxUID), syntax)
+                self.assertEqual((now.file_meta.MediaStorageSOPInstanceUID, now.file_meta.MediaStorageSOPClassUID), (now.SOPInstanceUID, now.SOPClassUID))
+                self.assertEqual(whole.body[meta(whole.body):], file[meta(file):])
+                with tempfile.NamedTemporaryFile(suffix=".dcm") as stored:
+                    stored.write(whole.body)
+                    stored.flush()
+                    self.assertEqual(subprocess.run(["dcmftest", stored.name], capture_output=True).returncode, 0)
+                wanted = {"Accept": f"application/dicom; transfer-syntax={syntax}", "If-Range": whole.headers["ETag"]}
+                for start, end in ((0, 200), (100, len(whole.body) - 2), (len(whole.body) - 5, len(whole.body) - 1)):
+                    part = self.server.get(path_of(file), {**wanted, "Range": f"bytes={start}-{end}"})
+                    self.assertEqual((part.status, part.body), (206, whole.body[start:end + 1]))
+        parts = self.assertStatus(self.server.get(f"/studies/{study}", {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}), 200).parts()
+        self.assertEqual([body[128:132] for _, body in parts], [b"DICM"] * 2)
+        archive = zipfile.ZipFile(io.BytesIO(self.server.get(f"/studies/{study}", {"Accept": "application/zip"}).body))
+        self.assertEqual([archive.read(name)[128:132] for name in archive.namelist()], [b"DICM"] * 2)
 
     def test_TSX_19_a_text_too_long_for_its_length_field_is_sent_as_unknown(self):
         data = make_dicom(syntax=IMPLICIT, InstitutionAddress="A" * 70_000)

@@ -267,6 +267,26 @@ class Transcoding(ServerCase):
         answer = self.assertStatus(self.server.get(path_of(file), {"Accept": "application/dicom"}), 500)
         self.assertIn("1 of 2 frames are there", answer.body.decode())
 
+    def test_NEG_34_a_deflated_data_set_becomes_every_other(self):
+        array, plain = image(64, 48, bits=12, frames=3)
+        ds = read(plain)
+        ds.file_meta.TransferSyntaxUID = ROOT + ".1.99"
+        ds.DataSetTrailingPadding, ds.PatientComments = b"\0" * 5000, "y" * 9001
+        out = io.BytesIO()
+        ds.save_as(out, write_like_original=False)
+        file = out.getvalue()
+        self.assertStatus(self.server.store([file]), 200)
+        for syntax in (".4.80", ".4.90", ".5", ".4.81", ".8.1"):
+            with self.subTest(syntax):
+                made = self.assertStatus(self.instance(file, syntax), 200).body
+                now = read(made)
+                self.assertEqual(str(now.file_meta.TransferSyntaxUID), ROOT + syntax)
+                self.assertEqual((now.PatientComments, now.DataSetTrailingPadding), (ds.PatientComments, ds.DataSetTrailingPadding))
+                for judge in JUDGES.get(syntax, []):
+                    self.assertLessEqual(off_by(judged(judge, made), array), 0 if syntax in LOSSLESS else 4, judge)
+        parts = self.assertStatus(self.server.get("/studies/" + uids_of(file)[0], {"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={ROOT}.4.80'}), 200).parts()
+        self.assertEqual([str(read(body).file_meta.TransferSyntaxUID) for _, body in parts], [ROOT + ".4.80"])
+
     def test_NEG_34_real_numbers_are_sent_as_they_are_only(self):
         values = numpy.arange(16 * 16, dtype="<f4").tobytes()
         file = make_dicom(rows=16, columns=16, pixels=b"")

@@ -43,6 +43,7 @@ static const struct pixel_shape shapes[] = {
     { 61, 83, 3, 8, 8, false, true, YBR_FULL },
     { 1, 1, 3, 8, 8, false, false, RGB },
     { 33, 41, 1, 16, 12, false, false, PALETTE_COLOR },
+    { 60, 82, 3, 8, 8, false, false, YBR_FULL_422 },
 };
 
 /* One frame of noise and edges; colour loses half its chrominance across each edge in 4:2:2, and of YBR_FULL
@@ -67,6 +68,7 @@ static void compare(size_t n, enum transfer_syntax syntax, struct pixels *made, 
 
     /* Planes follow the syntax, and lost colours are its own; what they hold is compared. */
     const bool as_shown = !transfer_syntax_info(syntax)->lossless;
+    EXPECT(layout_full_chroma(made, &err) && layout_full_chroma(back, &err), "%s", err.detail);
     EXPECT(as_shown ? layout_for_display(made, &err) && layout_for_display(back, &err)
                     : layout_planar(made, false, &err) && layout_planar(back, false, &err),
            "%s", err.detail);
