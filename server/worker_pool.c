@@ -16,8 +16,6 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/condition.h"
 #include "server/clients.h"
@@ -28,10 +26,6 @@ enum { STACK_BYTES = 4 * 1024 * 1024 };
 #else
 enum { STACK_BYTES = 1024 * 1024 };
 #endif
-
-/* An I/O thread that has something to do gets the processor from a worker at once, as it needs little of it
- * and a client waits: 136 us in the queue instead of 555, beside four who store (docs/decisions/0019). */
-enum { NICENESS = 5 };
 
 struct worker {
     struct worker_pool *pool;
@@ -124,8 +118,6 @@ static void *work(void *of)
     struct worker *worker = of;
     struct worker_pool *pool = worker->pool;
 
-    setpriority(PRIO_PROCESS, (id_t)gettid(),
-                getpriority(PRIO_PROCESS, 0) + NICENESS); /* this thread alone, on Linux */
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         bool bulk;

@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "server/worker_pool.h"
 
@@ -272,30 +271,6 @@ TEST(jobs_that_go_on_by_themselves_come_to_their_end)
     }
     worker_pool_stop(pool);
     EXPECT(true, "came back");
-}
-
-struct look {
-    struct job job;
-    int niceness;
-};
-
-static void look_at_own(struct job *job)
-{
-    ((struct look *)job)->niceness = getpriority(PRIO_PROCESS, 0);
-}
-
-TEST(workers_give_way_to_the_threads_that_talk_to_clients)
-{
-    struct look look = { .job.run = look_at_own };
-    struct worker_pool *pool = NULL;
-    struct error err = { 0 };
-
-    if (!EXPECT(worker_pool_start(1, 8, &pool, &err), "%s", err.detail))
-        return;
-    worker_pool_continue(pool, URGENCY_INTERACTIVE, &look.job);
-    worker_pool_stop(pool);
-    const int own = getpriority(PRIO_PROCESS, 0);
-    EXPECT(look.niceness > own || own >= 19, "%d, and this thread %d", look.niceness, own);
 }
 
 TEST(stopping_nothing_is_fine)
