@@ -25,8 +25,9 @@ struct description {
     struct frame_table *frames; /* owned; NULL: no pixel data */
     uint64_t file_size;         /* bytes */
     uint64_t data_set_offset;   /* where the data set begins behind the file meta information; 0: no meta */
-    bool needs_head; /* no preamble, or no meta information that says class, instance and syntax (PS3.10 7.1)
-                      */
+    /* No preamble, or no meta information that says class, instance and syntax, these and no others (PS3.10
+     * 7.1). */
+    bool needs_head;
     /* Values of the catalog's columns: UTF-8 (NFC), padding removed, several values separated by backslash;
      * empty: absent or empty. They live in the arena given. */
     struct bytes values[QUERY_KEY_COUNT];

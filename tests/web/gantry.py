@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import time
@@ -286,6 +287,16 @@ def uids_of(file):
 
 def path_of(file):
     return "/studies/{}/series/{}/instances/{}".format(*uids_of(file))
+
+
+def data_set_of(file):
+    """From the end of the file meta information on, whatever that says of its own length."""
+    at = 132
+    while file[at:at + 2] == b"\x02\x00":
+        long = file[at + 4:at + 6] in (b"OB", b"UN")
+        size, = struct.unpack_from("<I" if long else "<H", file, at + (8 if long else 6))
+        at += (12 if long else 8) + size
+    return file[at:]
 
 
 def value(row, tag):

@@ -7,7 +7,7 @@ import os
 import unittest
 from pathlib import Path
 
-from gantry import JSON, Server, ServerCase, path_of, uids_of, value
+from gantry import JSON, Server, ServerCase, data_set_of, path_of, uids_of, value
 
 # Implicit VR elements under the label of a compressed syntax: not understood (C000).
 MISLABELLED = {"SC_rgb_jpeg.dcm"}
@@ -62,7 +62,9 @@ class RealFiles(ServerCase):
                     self.assertIn(got.status, (200, 406), path.name)
                 elif syntax:
                     self.assertStatus(got, 200)
-                    self.assertEqual(got.body, data, path.name)
+                    # RET-03: a head that names no syntax is not sent on.
+                    exact = not set(syntax) - set("0123456789.")
+                    self.assertEqual(*(each if exact else data_set_of(each) for each in (got.body, data)), path.name)
                 frames = self.server.get(url + "/frames/1", {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"})
                 self.assertIn(frames.status, (200, 404, 406, 500), path.name)
         self.assertEqual([], refused, "\n".join(f"{name}: {module}" for name, module in refused))

@@ -4,15 +4,10 @@ import json
 import os
 import struct
 
-from gantry import JSON, Server, ServerCase, make_dicom, multipart, path_of, uid, uids_of, value
+from gantry import JSON, Server, ServerCase, data_set_of, make_dicom, multipart, path_of, uid, uids_of, value
 from test_store_metadata import EXACT, message, model, native
 
 REFERENCED, FAILED, OTHER, REASON, WARNING = "00081199", "00081198", "0008119A", "00081197", "00081196"
-
-
-def data_set_of(file):
-    """From the end of the file meta information on."""
-    return file[132 + 12 + struct.unpack("<I", file[140:144])[0]:]
 
 
 def with_meta(file, version):
