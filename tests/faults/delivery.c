@@ -29,8 +29,12 @@ static const struct make_dicom recipes[SAMPLES] = {
 
 void delivery_prepare(void)
 {
+    static bool prepared;
     struct error err = { 0 };
 
+    if (prepared)
+        return;
+    prepared = true;
     if (!bridge_start(&err)) {
         fprintf(stderr, "%s\n", err.detail);
         abort();

@@ -23,7 +23,7 @@ struct house {
     struct store *store;
 };
 
-/* Once per process, before any thread: makes the samples. */
+/* Makes the samples, once per process however often it is called. Before any thread. */
 void delivery_prepare(void);
 MUST_USE bool house_open(struct house *house, const char *folder, struct error *err);
 void house_close(struct house *house); /* half-open ones too */
