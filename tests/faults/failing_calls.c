@@ -111,8 +111,14 @@ void failing_calls_observe(void (*each)(const struct observed_call *call))
 }
 
 /* A call and its note are one step, so that what is noted has the order of what was done, whichever threads
- * did it. What is told of may itself make calls. */
+ * did it. The observer may itself make calls. */
 static pthread_mutex_t one_step = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static void (*behind_step)(void); /* one_step */
+
+void failing_calls_behind_step(void (*then)(void))
+{
+    behind_step = then;
+}
 
 static bool begin_step(void)
 {
@@ -123,8 +129,13 @@ static void end_step(const bool *begun)
 {
     const int kept = errno;
 
-    if (*begun)
+    if (*begun) {
+        void (*then)(void) = behind_step;
+        behind_step = NULL;
         pthread_mutex_unlock(&one_step);
+        if (then)
+            then();
+    }
     errno = kept;
 }
 #define AS_ONE_STEP() \

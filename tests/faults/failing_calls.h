@@ -59,5 +59,8 @@ struct observed_call {
 };
 /* One thread at a time; NULL: nobody looks. */
 void failing_calls_observe(void (*each)(const struct observed_call *call));
+/* From the observer: `then` runs within the call that is being told of, behind its note, when other threads
+ * may make calls again. */
+void failing_calls_behind_step(void (*then)(void));
 
 #endif

@@ -162,9 +162,8 @@ static void note(const struct observed_call *call)
         note_content(call, &about);
     }
     if (disk.then && call->what == OBSERVED_LINKED && strstr(call->path, ".dcm")) {
-        void (*then)(void) = disk.then;
+        failing_calls_behind_step(disk.then);
         disk.then = NULL;
-        then();
     }
 }
 
