@@ -46,8 +46,8 @@ static bool judge_vr(struct resolve_level *level, const struct dataset_element *
     struct dataset_element as_theirs = *ours;
     char name[3], their_name[3];
 
-    /* DCMTK takes its own inner names ("xs") from files too: no VR is spelt so. Its "up" it then calls UL. */
-    if (strcmp(ours->vr, "UN") == 0 && (theirs->vr[0] >= 'a' || strcmp(theirs->vr, "UL") == 0))
+    /* DCMTK takes its own inner names ("xs") from files too: no VR is spelt so. */
+    if (strcmp(ours->vr, "UN") == 0 && theirs->vr[0] >= 'a')
         return true;
     memcpy(as_theirs.vr, theirs->vr, sizeof as_theirs.vr);
     resolve_vr(level, ours, name);
