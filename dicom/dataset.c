@@ -27,7 +27,7 @@ enum node_kind { NODE_VALUE, NODE_SEQUENCE, NODE_ITEM, NODE_FRAGMENTS };
 
 struct node {
     struct node *next, *first, *last; /* last: the child behind which most go */
-    struct node *creators; /* an item's private creators, newest first; of one of these: the next */
+    struct node *creators; /* an item's private creators, highest tag first; of one of these: the next */
     const struct dataset *of;
     uint64_t value;
     uint32_t tag, size;
@@ -100,10 +100,15 @@ static bool link_node(struct node *parent, struct node *node)
     return true;
 }
 
+/* Descending by tag: who asks is mostly of the newest group, and need not pass those of all others. */
 static void link_creator(struct node *item, struct node *node)
 {
-    node->creators = item->creators;
-    item->creators = node;
+    struct node **at = &item->creators;
+
+    while (*at && (*at)->tag > node->tag)
+        at = &(*at)->creators;
+    node->creators = *at;
+    *at = node;
 }
 
 static const struct node *find_node(const struct node *item, uint32_t tag)
@@ -120,14 +125,15 @@ static const struct node *find_node(const struct node *item, uint32_t tag)
 /* The name that says whose a private element is (PS3.5 7.8.1), without padding; false: there is none. */
 static bool find_creator(const struct node *item, uint32_t tag, char ret[CREATOR_BYTES_MOST + 1])
 {
-    const uint32_t creator_tag = (tag & 0xFFFF) < 0x1000 ? 0 : (tag & 0xFFFF0000) | (tag >> 8 & 0xFF);
-    const struct node *creator = item->creators;
+    const uint32_t creator_tag = (tag & 0xFFFF0000) | (tag >> 8 & 0xFF);
+    const struct node *creator = (tag & 0xFFFF) < 0x1000 ? NULL : item->creators;
     struct error ignored = { 0 };
 
-    while (creator && creator->tag != creator_tag)
+    while (creator && creator->tag > creator_tag)
         creator = creator->creators;
 
-    if (!creator || creator->kind != NODE_VALUE || creator->size > CREATOR_BYTES_MOST ||
+    if (!creator || creator->tag != creator_tag || creator->kind != NODE_VALUE ||
+        creator->size > CREATOR_BYTES_MOST ||
         !element_source_read(&creator->of->source, creator->value, ret, creator->size, &ignored))
         return false;
     const struct bytes name = vr_trim(vr_info("LO"), bytes_of(ret, creator->size));
