@@ -22,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make_data as data
+from yardsticks import Yardsticks
 
 HERE = Path(__file__).resolve().parent
 LIBC = ctypes.CDLL("libc.so.6", use_errno=True)
@@ -195,6 +196,7 @@ class Bench:
         self.folder.chmod(0o755)
         self.stamp = 1000
         self.rows = []
+        self.yardsticks = Yardsticks(Path(options.load).with_name("bench_yardstick"), 20 if options.smoke else 100)
         self.gantry = Gantry(self.folder, options.binary)
         self.nginx = Nginx(self.folder, self.gantry)
         self.orthanc = None if options.no_orthanc else Orthanc(self.folder, self.gantry)
@@ -239,8 +241,9 @@ class Bench:
         return result
 
     def measure(self, name, paths, header, connections=4, per=1, servers=None, extra=None, unit="request", seconds=None, requests=None,
-                before_each=None):
-        """One row: every server in turn, so many rounds. `paths`: the same for all; nginx gets files of what Gantry answers."""
+                before_each=None, frame=None):
+        """One row: every server in turn, so many rounds. `paths`: the same for all; nginx gets files of what Gantry answers. `frame`: see
+        yardsticks.py."""
         if self.options.only and not re.search(self.options.only, name):
             return
         servers = servers or self.servers()
@@ -257,7 +260,10 @@ class Bench:
                     raise SystemExit(f"{name}: Gantry answered {status} {body[:300]!r}")
                 self.nginx.keep(f"{name}.{n}", body)
                 targets["nginx"].append(f"/{name}.{n}")
+        beside = []
         for turn in range(self.options.rounds + 1):
+            if turn:
+                beside.append(self.yardsticks.turn(name, connections, frame))
             for server in servers:
                 if before_each:
                     before_each(server)
@@ -288,6 +294,8 @@ class Bench:
                     for a, b in zip(results["gantry"], results[peer]) if a["requests"] and b["requests"])
         self.rows.append(row)
         self.print_row(row)
+        if row["gantry"]:
+            self.yardsticks.judge(row, [turn for turn in beside if turn])
 
     def print_row(self, row):
         if len(self.rows) == 1:
@@ -569,18 +577,27 @@ class Bench:
             print(f"transcode: a CT as {name} has {len(files[0]) / 1024:.0f} KB of 512", flush=True)
         peers = self.servers(nginx=False)
         self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
+        slice_of_ct = self.frame_file("ct", data.phantom(512, 512, 1), 512, 512, 1)
+        picture_of_cine = self.frame_file("cine", data.phantom_rgb(480, 640, 1), 480, 640, 3)
         for study, (name, _) in stored.items():
-            self.measure(f"transcode.ct.{name}-to-native", [p + "/frames/1" for p in paths(study)], octets, 1, servers=[self.gantry] if name == "htj2k" else peers)
+            self.measure(f"transcode.ct.{name}-to-native", [p + "/frames/1" for p in paths(study)], octets, 1, servers=[self.gantry] if name == "htj2k" else peers,
+                         frame=slice_of_ct)
         ct = [p + "/frames/1" for p in paths(31)]
-        self.measure("transcode.ct.native-to-htj2k", ct, named("image/jphc", ".4.201"), 1, servers=[self.gantry])
-        self.measure("transcode.ct.native-to-jpeg-ls", ct, named("image/jls", ".4.80"), 1, servers=peers)
+        self.measure("transcode.ct.native-to-htj2k", ct, named("image/jphc", ".4.201"), 1, servers=[self.gantry], frame=slice_of_ct)
+        self.measure("transcode.ct.native-to-jpeg-ls", ct, named("image/jls", ".4.80"), 1, servers=peers, frame=slice_of_ct)
         cine = [f"{paths(36, 1)[0]}/frames/{n}" for n in range(1, 61)]
         for connections in (1, 4):
-            self.measure("transcode.cine.native-to-jpeg", cine, named("image/jpeg", ".4.50"), connections, servers=[self.gantry])
+            self.measure("transcode.cine.native-to-jpeg", cine, named("image/jpeg", ".4.50"), connections, servers=[self.gantry], frame=picture_of_cine)
         self.gantry.restart()
         self.measure("transcode.cine.out-of-the-cache", cine, named("image/jpeg", ".4.50"), 4, servers=[self.gantry, self.nginx])
         self.measure("transcode.ct.out-of-the-cache", [p + "/frames/1" for p in paths(32)], octets, 4, servers=[self.gantry, self.nginx])
         self.under_load([p + "/frames/1" for p in paths(31)], f"{paths(37, 1)[0]}/frames/", named("image/jp2", ".4.90"))
+
+    def frame_file(self, name, pixels, rows, columns, samples):
+        """What bench_yardstick is given to time a library on a row's own frame."""
+        file = self.folder / f"frame-{name}"
+        file.write_bytes(pixels)
+        return file, rows, columns, samples
 
     def under_load(self, stored, frames, header):
         """32 clients that ask frames of a large file in another syntax, and one viewer of stored frames beside them."""
@@ -745,6 +762,7 @@ class Bench:
             self.idle()
             self.slow_readers()
             self.memory()
+            self.yardsticks.report()
             if self.options.json:
                 Path(self.options.json).write_text(json.dumps(self.rows, indent=1))
         finally:
