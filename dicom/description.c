@@ -16,6 +16,7 @@
 #include "dicom/charset.h"
 #include "dicom/data_set.h"
 #include "dicom/dicom_json_writer.h"
+#include "dicom/frame_syntax.h"
 #include "dicom/normal_form.h"
 #include "dicom/tag.h"
 #include "dicom/vr.h"
@@ -217,6 +218,54 @@ static void place_inflated_frames(const struct data_set *data_set, uint32_t fram
         found->warning_reason = WARNING_RULE_BROKEN;
 }
 
+/* The syntax of fragments is that of Explicit VR Little Endian data sets (PS3.5 A.4), hence a label of
+ * another encoding says nothing of them. */
+static bool true_syntax(const struct reading *reading, const struct description *found, uint32_t frames,
+                        enum transfer_syntax *ret, struct error *err)
+{
+    const enum frame_kind kind = frame_table_kind(found->frames);
+    const bool labelled_encapsulated = transfer_syntax_info(found->syntax)->encapsulated;
+    const uint64_t native_bytes = (frame_bits(found, reading->data_set.skeleton.pixel_tag) * frames + 7) / 8;
+    const uint64_t value_bytes = frame_table_value(found->frames).size;
+
+    *ret = found->syntax;
+    if (kind == FRAMES_ENCAPSULATED && !labelled_encapsulated) {
+        *ret = SYNTAX_UNKNOWN;
+        return found->syntax != SYNTAX_EXPLICIT_LE ||
+               frame_syntax_find(reading->data_set.fd, found->frames, &found->shape, ret, err);
+    }
+    if ((kind == FRAMES_NATIVE || kind == FRAMES_NATIVE_BITS) && labelled_encapsulated && native_bytes > 0 &&
+        value_bytes == native_bytes + native_bytes % 2)
+        *ret = SYNTAX_EXPLICIT_LE;
+    return true;
+}
+
+/* Code streams under the label of a native transfer syntax, and samples under that of a compressed one, are
+ * taken for what they are, so that nobody gets the ones for the others. Fragments that are nothing known have
+ * no frames; the file stays whole. */
+static bool correct_syntax(const struct reading *reading, uint32_t frames, struct description *found,
+                           struct error *err)
+{
+    enum transfer_syntax syntax;
+
+    if (!found->frames || found->syntax == SYNTAX_UNKNOWN)
+        return true;
+    if (!true_syntax(reading, found, frames, &syntax, err))
+        return false;
+    if (syntax == found->syntax)
+        return true;
+    found->warning_reason = WARNING_RULE_BROKEN;
+    if (syntax == SYNTAX_UNKNOWN) {
+        frame_table_unref(found->frames);
+        found->frames = NULL;
+        return true;
+    }
+    found->syntax = syntax;
+    snprintf(found->syntax_uid.text, sizeof found->syntax_uid.text, "%s", transfer_syntax_info(syntax)->uid);
+    found->needs_head = true;
+    return true;
+}
+
 static bool read_frames(struct reading *reading, struct description *found, struct error *err)
 {
     const struct data_set *data_set = &reading->data_set;
@@ -255,7 +304,7 @@ static bool read_frames(struct reading *reading, struct description *found, stru
         return false;
     if (!found->frames || (!scan.video && frame_table_count(found->frames) < frames))
         found->warning_reason = WARNING_RULE_BROKEN; /* STO-29: kept as it is */
-    return true;
+    return correct_syntax(reading, frames, found, err);
 }
 
 /* Where the pixel data element ends, so that nobody walks its fragments twice; 0: not known. */
@@ -369,6 +418,8 @@ static void keep_syntax(const struct part10 *part10, struct description *found)
     if (!found->syntax_uid.text[0]) /* guessed: said by name all the same */
         snprintf(found->syntax_uid.text, sizeof found->syntax_uid.text, "%s",
                  transfer_syntax_info(found->syntax)->uid);
+    if (part10->wrong_label)
+        found->warning_reason = WARNING_RULE_BROKEN;
     found->data_set_offset = part10->meta ? part10->data_set : 0;
     found->sop_class = part10->sop_class;
     found->key.instance = part10->sop_instance;

@@ -19,14 +19,16 @@
 struct description {
     struct instance_key key;
     struct uid sop_class;
-    struct uid syntax_uid; /* (0002,0010) as stored, also when the table does not know it */
+    /* (0002,0010) as stored, also when the table does not know it; where it says that pixels are compressed
+     * and they are not, or the other way round, the one that they are in. */
+    struct uid syntax_uid;
     enum transfer_syntax syntax;
     struct pixel_shape shape;
     struct frame_table *frames; /* owned; NULL: no pixel data */
     uint64_t file_size;         /* bytes */
     uint64_t data_set_offset;   /* where the data set begins behind the file meta information; 0: no meta */
     /* No preamble, or no meta information that says class, instance and syntax, these and no others (PS3.10
-     * 7.1). */
+     * 7.1): then it leaves with a head that does. */
     bool needs_head;
     /* Values of the catalog's columns: UTF-8 (NFC), padding removed, several values separated by backslash;
      * empty: absent or empty. They live in the arena given. */

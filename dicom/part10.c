@@ -191,6 +191,24 @@ static bool has_preamble(struct bytes head)
            !guess_syntax(head, 0, false, &bare);
 }
 
+/* Some writers label implicit VR as explicit, or the other way round: three elements that make sense in one
+ * form make none in another, so the label is left aside only where the data set cannot be what it says. */
+static bool is_wrong_label(struct bytes head, const struct part10 *part10, enum transfer_syntax *ret)
+{
+    enum form form;
+
+    if (part10->transfer_syntax == SYNTAX_EXPLICIT_LE)
+        form = FORM_EXPLICIT_LE;
+    else if (part10->transfer_syntax == SYNTAX_IMPLICIT_LE)
+        form = FORM_IMPLICIT_LE;
+    else if (part10->transfer_syntax == SYNTAX_EXPLICIT_BE)
+        form = FORM_EXPLICIT_BE;
+    else
+        return false;
+    return !is_data_set(head, part10->data_set, form, true) &&
+           guess_syntax(head, part10->data_set, true, ret);
+}
+
 bool part10_read(struct bytes head, struct part10 *ret, struct error *err)
 {
     struct part10 part10 = { 0 };
@@ -200,6 +218,10 @@ bool part10_read(struct bytes head, struct part10 *ret, struct error *err)
         return false;
     if (part10.syntax.text[0]) {
         part10.transfer_syntax = transfer_syntax_of_uid(uid_bytes(&part10.syntax));
+        if (is_wrong_label(head, &part10, &part10.transfer_syntax)) {
+            part10.syntax = (struct uid){ { 0 } };
+            part10.wrong_label = true;
+        }
     } else if (!guess_syntax(head, part10.data_set, part10.preamble || part10.meta,
                              &part10.transfer_syntax)) {
         return error_tell(err, FAULT_NOT_DICOM,

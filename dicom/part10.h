@@ -19,7 +19,10 @@ struct part10 {
     bool meta;                                  /* group 0002 is there */
     uint64_t data_set;                          /* offset of the first byte behind group 0002 */
     struct uid sop_class, sop_instance, syntax; /* empty where absent or bad */
-    enum transfer_syntax transfer_syntax; /* SYNTAX_UNKNOWN for private ones; guessed without meta (STO-25) */
+    /* SYNTAX_UNKNOWN for private ones; guessed without meta (STO-25), and where the data set is in another
+     * encoding than its label says: then `syntax` is empty. */
+    enum transfer_syntax transfer_syntax;
+    bool wrong_label;
 };
 
 /* Reads the head of a file: `head` is its first PART10_HEAD_BYTES bytes, or all of it. NOT_DICOM otherwise.

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "base/number.h"
-#include "codec/code_stream.h"
+#include "dicom/code_stream.h"
 #include "dicom/json_data_set.h"
 #include "dicom/tag.h"
 #include "http/uri_reference.h"

@@ -3,7 +3,7 @@
  *
  * Any bytes as the head of a code stream.
  */
-#include "codec/code_stream.h"
+#include "dicom/code_stream.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* tests/unit/codec/code_stream_test.c
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "codec/code_stream.h"
+#include "dicom/code_stream.h"
 
 #include "codec/codec.h"
 

@@ -1,12 +1,12 @@
-/* codec/code_stream.c
+/* dicom/code_stream.c
  * SPDX-License-Identifier: Apache-2.0
  *
  * Markers of ITU-T T.81 (JPEG), T.87 (JPEG-LS), T.800 (JPEG 2000) and T.814 (HTJ2K). All three begin with FF
  * and a code; segments have a length of two bytes behind it.
  */
-#include "codec/code_stream.h"
+#include "dicom/code_stream.h"
 
-#include "codec/jxl_stream.h"
+#include "dicom/jxl_stream.h"
 
 enum {
     SOI = 0xD8,

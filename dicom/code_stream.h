@@ -1,12 +1,12 @@
-/* codec/code_stream.h
+/* dicom/code_stream.h
  * SPDX-License-Identifier: Apache-2.0
  *
  * What a code stream says of itself in its first bytes: in which transfer syntax it would be stored and which
  * Image Pixel Description it implies (PS3.18 Table 10.5.2-1). JPEG, JPEG-LS, JPEG 2000 and HTJ2K, the latter
  * two also in the boxes of a file; JPEG XL, whose boxes stay. Never waits; any thread; safe on any bytes.
  */
-#ifndef GANTRY_CODEC_CODE_STREAM_H
-#define GANTRY_CODEC_CODE_STREAM_H
+#ifndef GANTRY_DICOM_CODE_STREAM_H
+#define GANTRY_DICOM_CODE_STREAM_H
 
 #include "base/attributes.h"
 #include "base/bytes.h"

@@ -1,4 +1,4 @@
-/* codec/jxl_stream.c
+/* dicom/jxl_stream.c
  * SPDX-License-Identifier: Apache-2.0
  *
  * The image header, bit by bit (lowest first), up to the colour space. Whether it is lossless cannot be read
@@ -7,7 +7,7 @@
  *   boxes   │ "JXL " │ ftyp │ jbrd: a JPEG can be made of it again │ jxlc, or jxlp: the code stream │
  *   stream  │ FF 0A │ size │ metadata: bits, channels, XYB?, colour │ frames … │
  */
-#include "codec/jxl_stream.h"
+#include "dicom/jxl_stream.h"
 
 struct bits {
     struct bytes data;
