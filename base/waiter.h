@@ -8,6 +8,11 @@
 #define GANTRY_BASE_WAITER_H
 
 #include <stdbool.h>
+#include <stdint.h>
+
+struct block;
+
+enum { WAITER_KEY_BYTES = 40 };
 
 struct waiter {
     /* Called by who is to wake it, while the waiting one runs: keeps it alive until `wake`. */
@@ -18,6 +23,10 @@ struct waiter {
     /* Of who is to wake it. */
     struct waiter *next;
     bool waiting;
+    /* What it waited for, by the key of whoever woke it: nobody need keep it elsewhere until it comes. NULL:
+     * none. Who owns the waiter unrefs it in the end. */
+    struct block *result;
+    uint8_t result_key[WAITER_KEY_BYTES];
 };
 
 #endif

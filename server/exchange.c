@@ -117,7 +117,7 @@ static struct exchange *make(struct exchanges *all)
     }
     exchange->all = all;
     body_pump_init(&exchange->pump, exchange);
-    exchange->waiter = (struct waiter){ hold_waiter, wake_waiter, NULL, false };
+    exchange->waiter = (struct waiter){ .hold = hold_waiter, .wake = wake_waiter };
     /* So that the first chunk stays when the arena is rewound to its start. */
     (void)arena_alloc(&exchange->arena, 1);
     exchange->start = arena_mark(&exchange->arena);
@@ -207,6 +207,7 @@ void exchange_unref(struct exchange *exchange)
         log_short_body(exchange);
         write_access_line(exchange);
     }
+    block_unref(TAKE(exchange->waiter.result)); /* that nobody came for */
     arena_rewind(&exchange->arena, exchange->start);
     body_pump_reset(&exchange->pump);
 

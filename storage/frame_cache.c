@@ -43,8 +43,8 @@ struct entry {
     struct frame_key key;
     struct entry *next; /* in its bucket */
     bool making;
-    struct waiter *waiters;
-    struct block *block; /* in memory */
+    struct waiter *waiters, **waiters_end; /* in the order in which they came */
+    struct block *block;                   /* in memory */
     struct error *failure;
     struct link in_memory; /* of those with a block or a failure */
     uint64_t file_bytes;   /* on disk; 0: not */
@@ -93,6 +93,7 @@ static struct entry *add(struct frame_cache *cache, const struct frame_key *key)
     if (!entry)
         abort();
     entry->key = *key;
+    entry->waiters_end = &entry->waiters;
     entry->next = *bucket;
     *bucket = entry;
     return entry;
@@ -305,18 +306,52 @@ static bool is_remembered(enum fault fault)
     return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_TOO_LARGE;
 }
 
-/* The outcome of making is told to all; lock held on entry, not on return. A waiter stays `waiting` until it
- * is woken, so that it does not join another list while this one is gone through. */
-static void tell(struct frame_cache *cache, struct entry *entry)
+static_assert(sizeof(struct frame_key) == WAITER_KEY_BYTES, "a waiter holds a key");
+
+static void give_result(struct waiter *waiter, const struct frame_key *key, struct block *block)
 {
+    block_unref(waiter->result);
+    waiter->result = block_ref(block);
+    memcpy(waiter->result_key, key, sizeof *key);
+}
+
+static bool take_result(struct waiter *waiter, const struct frame_key *key, struct block **ret)
+{
+    if (!waiter->result || memcmp(waiter->result_key, key, sizeof *key) != 0)
+        return false;
+    *ret = TAKE(waiter->result);
+    return true;
+}
+
+/* Lock held. */
+static void join(struct entry *entry, struct waiter *waiter)
+{
+    if (waiter->waiting)
+        return;
+    waiter->hold(waiter);
+    waiter->waiting = true;
+    waiter->next = NULL;
+    *entry->waiters_end = waiter;
+    entry->waiters_end = &waiter->next;
+}
+
+/* The outcome of making is told to all, with what was made: the cache may have no room for it, and each
+ * would make it anew, the last to come first. Lock held on entry, not on return. A waiter stays `waiting`
+ * until it is woken, so that it does not join another list while this one is gone through. */
+static void tell(struct frame_cache *cache, struct entry *entry, struct block *block_or_null)
+{
+    const struct frame_key key = entry->key;
     struct waiter *waiter = TAKE(entry->waiters);
 
+    entry->waiters_end = &entry->waiters;
     entry->making = false;
     drop_if_empty(cache, entry);
     pthread_cond_broadcast(&cache->made);
     while (waiter) {
         struct waiter *const next = waiter->next;
         waiter->waiting = false;
+        if (block_or_null)
+            give_result(waiter, &key, block_or_null);
         pthread_mutex_unlock(&cache->lock);
         waiter->wake(waiter);
         waiter = next;
@@ -354,7 +389,7 @@ static bool make_it(struct frame_cache *cache, struct entry *entry, frame_make_f
         *entry->failure = *err;
     if (entry->block || entry->failure)
         memory_add(&cache->memory, entry, memory_cost(entry));
-    tell(cache, entry);
+    tell(cache, entry, block);
     make_room(cache, cache->memory.ceiling);
     if (ok)
         *ret = block;
@@ -381,6 +416,10 @@ bool frame_cache_get(struct frame_cache *cache, const struct frame_key *key, enu
                      struct error *err)
 {
     pthread_mutex_lock(&cache->lock);
+    if (waiter_or_null && take_result(waiter_or_null, key, ret)) {
+        pthread_mutex_unlock(&cache->lock);
+        return true;
+    }
     struct entry *entry = find(cache, key);
     for (bool shared = false;; entry = find(cache, key)) {
         if (entry && (entry->block || entry->failure)) {
@@ -397,12 +436,7 @@ bool frame_cache_get(struct frame_cache *cache, const struct frame_key *key, enu
         cache->count.shared += !shared;
         shared = true;
         if (waiter_or_null) {
-            if (!waiter_or_null->waiting) {
-                waiter_or_null->hold(waiter_or_null);
-                waiter_or_null->waiting = true;
-                waiter_or_null->next = entry->waiters;
-                entry->waiters = waiter_or_null;
-            }
+            join(entry, waiter_or_null);
             pthread_mutex_unlock(&cache->lock);
             return error_set(err, FAULT_WOULD_WAIT, "another makes the frame");
         }

@@ -49,7 +49,8 @@ typedef bool frame_make_fn(void *context, struct block **ret, struct error *err)
 
 /* A reference for the caller: from memory, from disk, from another who is at it, or made. Under MUST_NOT_WAIT
  * only from memory, else WOULD_WAIT. Under MAY_WAIT while another makes it: with a waiter WOULD_WAIT, and it
- * will be woken; without one this thread waits. Faults as of `make`; CORRUPT_PIXELS, NOT_ACCEPTABLE and
+ * will be woken, in the order of coming and with what was made, whether or not that is kept; without one this
+ * thread waits. Faults as of `make`; CORRUPT_PIXELS, NOT_ACCEPTABLE and
  * TOO_LARGE are remembered, so that a broken frame is not decoded for each who asks. */
 MUST_USE bool frame_cache_get(struct frame_cache *cache, const struct frame_key *key, enum patience patience,
                               struct waiter *waiter_or_null, frame_make_fn *make, void *context,

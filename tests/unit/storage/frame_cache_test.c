@@ -295,7 +295,7 @@ TEST(who_gives_a_waiter_does_not_wait_and_is_woken_once)
     while (!atomic_load(&started))
         sched_yield();
     for (size_t i = 0; i < COUNT_OF(parked); i++) {
-        parked[i].waiter = (struct waiter){ hold, wake, NULL, false };
+        parked[i].waiter = (struct waiter){ .hold = hold, .wake = wake };
         for (unsigned twice = 0; twice < 2; twice++)
             EXPECT(
                 !frame_cache_get(house.cache, &key, MAY_WAIT, &parked[i].waiter, make, &made, &block, &err) &&
@@ -312,6 +312,56 @@ TEST(who_gives_a_waiter_does_not_wait_and_is_woken_once)
         block_unref(block);
     }
     EXPECT(atomic_load(&made.calls) == 1, "%u calls", atomic_load(&made.calls));
+    leave(&house);
+}
+
+static struct waiter *woken[8];
+static atomic_uint woken_count;
+
+static void wake_in_turn(struct waiter *waiter)
+{
+    woken[atomic_fetch_add(&woken_count, 1)] = waiter;
+}
+
+/* Without room for it each of those who wait would make it once more, one after the other, and whoever came
+ * last would be first: with four who ask again and again, somebody would never be served. */
+TEST(who_waited_gets_what_was_made_in_the_order_of_coming_although_it_is_not_kept)
+{
+    struct house house = house_with(0, 0);
+    atomic_bool started = false, may_end = false;
+    struct made made = { .value = 3, .started = &started, .may_end = &may_end };
+    struct asker asker = { .house = &house, .made = &made };
+    struct parked parked[3] = { 0 };
+    const struct frame_key key = key_of(1, 1), other = key_of(1, 2);
+    struct block *block = NULL;
+    struct error err = { 0 };
+
+    atomic_store(&woken_count, 0);
+    pthread_create(&asker.thread, NULL, ask, &asker);
+    while (!atomic_load(&started))
+        sched_yield();
+    for (size_t i = 0; i < COUNT_OF(parked); i++) {
+        parked[i].waiter = (struct waiter){ .hold = hold, .wake = wake_in_turn };
+        EXPECT(!frame_cache_get(house.cache, &key, MAY_WAIT, &parked[i].waiter, make, &made, &block, &err) &&
+                   err.fault == FAULT_WOULD_WAIT,
+               "%d", err.fault);
+    }
+    atomic_store(&may_end, true);
+    pthread_join(asker.thread, NULL);
+    EXPECT(asker.right && atomic_load(&woken_count) == COUNT_OF(parked), "%u woken",
+           atomic_load(&woken_count));
+    EXPECT(!frame_cache_get(house.cache, &other, MUST_NOT_WAIT, &parked[0].waiter, make, &made, &block, &err),
+           "another frame is not what was waited for");
+    for (size_t i = 0; i < COUNT_OF(parked); i++) {
+        EXPECT(woken[i] == &parked[i].waiter, "the order of waking, at %zu", i);
+        if (EXPECT(frame_cache_get(house.cache, &key, MAY_WAIT, &parked[i].waiter, make, &made, &block, &err),
+                   "%s", err.detail))
+            EXPECT(block_bytes(block).data[0] == made.value, "other bytes");
+        block_unref(TAKE(block));
+    }
+    EXPECT(atomic_load(&made.calls) == 1, "%u calls", atomic_load(&made.calls));
+    EXPECT(!frame_cache_get(house.cache, &key, MUST_NOT_WAIT, &parked[0].waiter, make, &made, &block, &err),
+           "a result is given once");
     leave(&house);
 }
 
