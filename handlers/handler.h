@@ -38,6 +38,13 @@ struct limits {
     uint64_t animation_ceiling_pixels; /* of all frames of an animated picture together */
 };
 
+/* Made for one who looks; more are for one who collects. */
+enum { FRAMES_AT_ONCE = 8 };
+static inline enum response_work work_of_making(size_t frames)
+{
+    return frames > FRAMES_AT_ONCE ? WORK_COLLECTS : WORK_MAKES;
+}
+
 struct service {
     struct store *store;
     struct catalog *catalog;

@@ -54,6 +54,6 @@ bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum pic
     if (representation_is_held(what->request, &how, what->response))
         return true;
     return rendered_picture(what->service, what->request, what->record, frame, &what->parameters, format,
-                            what->request->patience, &picture, err) &&
+                            response_patience(what->response, what->request, WORK_MAKES), &picture, err) &&
            rendered_send(what, &how, picture, err);
 }

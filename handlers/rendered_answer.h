@@ -31,8 +31,8 @@ const char *rendered_etag(const struct rendered *what, const char *tail, bool mu
 /* A block as the whole body. */
 MUST_USE bool rendered_send(const struct rendered *what, const struct representation *how,
                             struct block *taken, struct error *err);
-/* The frame alone, or 304. `several`: the instance has others, so that the location names this one.
- * WOULD_WAIT and faults as of rendered_picture. */
+/* The frame alone, or 304; made where making is due (response_patience). `several`: the instance has others,
+ * so that the location names this one. WOULD_WAIT and faults as of rendered_picture. */
 MUST_USE bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum picture_format format,
                                     bool several, struct error *err);
 

@@ -16,7 +16,7 @@
 #include "http/multipart_writer.h"
 
 /* A longer list takes an I/O thread too long: its heads are made to be measured. */
-enum { FRAMES_INLINE = 64, FRAMES_AT_ONCE = 8 /* made for one who looks; more are for one who collects */ };
+enum { FRAMES_INLINE = 64 };
 
 static bool frames_are_there(const struct instance_record *record, const struct frame_list *wanted,
                              struct error *err)
@@ -57,7 +57,7 @@ static bool answer_frames(const struct service *service, const struct request *r
 
     const struct offer *offer = choice.offer;
     if (offer->way == OFFER_MADE)
-        response->work = wanted->count > FRAMES_AT_ONCE ? WORK_COLLECTS : WORK_MAKES;
+        response->work = work_of_making(wanted->count);
     const char *frames = arena_printf(arena, "/%s/%.*s", segment, BYTES_ARG(request->params[3]));
     const char *location = link_to(arena, request->public_base, &record->key, frames);
     const char *labelled =

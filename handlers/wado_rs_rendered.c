@@ -34,9 +34,21 @@ static bool answer_animated(const struct rendered *what, const struct frame_list
 
     if (representation_is_held(what->request, &how, what->response))
         return true;
+    const enum patience patience =
+        response_patience(what->response, what->request, work_of_making(frames->count));
     return rendered_animation(what->service, what->request, what->record, frames->frames, frames->count,
-                              &what->parameters, what->request->patience, &picture, err) &&
+                              &what->parameters, patience, &picture, err) &&
            rendered_send(what, &how, picture, err);
+}
+
+/* Of a study or series it is not known yet how many there are. */
+static enum response_work work_of_parts(const struct rendered_parts *parts)
+{
+    size_t frames = 0;
+
+    for (size_t i = 0; parts->frames_or_null && i < parts->listing->count; i++)
+        frames += parts->frames_or_null[i].count;
+    return frames > 0 ? work_of_making(frames) : WORK_COLLECTS;
 }
 
 static bool answer_parts(const struct rendered *what, const struct rendered_parts *parts, const char *etag,
@@ -54,7 +66,7 @@ static bool answer_parts(const struct rendered *what, const struct rendered_part
     kept.parameters = parameters;
     if (representation_is_held(what->request, &how, what->response))
         return true;
-    if (what->request->patience == MUST_NOT_WAIT)
+    if (response_patience(what->response, what->request, work_of_parts(parts)) == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "rendering parts");
     if (!rendered_body(what->service, what->request, &kept, boundary, &type, &body, err))
         return false;

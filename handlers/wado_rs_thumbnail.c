@@ -152,7 +152,8 @@ static bool make_picture(struct thumbnail *what, uint32_t frame, struct block **
         if ((frame > 0 || rendered_frame_representative(what->service, what->record, what->request->patience,
                                                         &frame, err)) &&
             rendered_picture(what->service, what->request, what->record, frame, &what->parameters,
-                             what->format, what->request->patience, ret, err))
+                             what->format, response_patience(what->response, what->request, WORK_MAKES), ret,
+                             err))
             return true;
         if (err->fault != FAULT_CORRUPT_PIXELS && err->fault != FAULT_NOT_ACCEPTABLE)
             return false;
@@ -163,8 +164,9 @@ static bool make_picture(struct thumbnail *what, uint32_t frame, struct block **
     snprintf(name, sizeof(name), "tile %s %" PRIu32 "x%" PRIu32,
              picture_format_info(what->format)->media_type, what->parameters.viewport_columns,
              what->parameters.viewport_rows);
-    return rendered_cached(what->service, what->request, what->record, 1, name, what->request->patience,
-                           make_tile, what, ret, err);
+    return rendered_cached(what->service, what->request, what->record, 1, name,
+                           response_patience(what->response, what->request, WORK_MAKES), make_tile, what, ret,
+                           err);
 }
 
 /* Where the client does not say: the setting, but no larger than the image. */

@@ -9,6 +9,16 @@
 
 #include "http/token.h"
 
+enum patience response_patience(struct response *response, const struct request *request,
+                                enum response_work work)
+{
+    const bool among_such = response->work >= work || !request->waiter;
+
+    if (response->work < work)
+        response->work = work;
+    return among_such ? request->patience : MUST_NOT_WAIT;
+}
+
 void response_header(struct response *response, struct arena *arena, const char *name, const char *format,
                      ...)
 {

@@ -21,6 +21,11 @@ struct response {
     enum response_work work;
 };
 
+/* How to ask for what costs so much: only what is at hand until the answer was queued with such work, which
+ * it is from now on; WOULD_WAIT then leads there. Who has no waiter is not queued again. */
+enum patience response_patience(struct response *response, const struct request *request,
+                                enum response_work work);
+
 /* Adds a field. Control characters in the value become spaces. */
 void response_header(struct response *response, struct arena *arena, const char *name, const char *format,
                      ...) PRINTF_LIKE(4, 5);

@@ -243,8 +243,13 @@ static void drop_frame_cache(struct app *app)
 
 static bool build_workers(struct app *app, struct error *err)
 {
-    return worker_pool_start(house_workers(app->started), (unsigned)app->started->worker_queue, &app->pool,
-                             err);
+    const unsigned cores = house_cores(), decoders = (unsigned)app->started->decoder_processes;
+
+    if (!worker_pool_start(house_workers(app->started), (unsigned)app->started->worker_queue, &app->pool,
+                           err))
+        return false;
+    worker_pool_limit_making(app->pool, decoders > cores ? decoders : cores);
+    return true;
 }
 
 static void drop_workers(struct app *app)

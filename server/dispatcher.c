@@ -8,6 +8,9 @@
  *                 │ WOULD_WAIT: arena rewound, exchange paused                    ▲
  *                 └─► worker: answer(MAY_WAIT) ─► complete, first block ─► wake ──┘
  *
+ * A worker that reads for many does not make for one: where an answer turns out to cost more than its job was
+ * queued for (response->work), it goes on in another job, among those that cost as much.
+ *
  * Faults become answers here and are logged here, once.
  */
 #include "server/dispatcher.h"
@@ -343,14 +346,30 @@ static void complete_job(struct job *job)
 
 static void answer_job(struct job *job);
 
-/* The handler, where it may wait. False: it is parked, and goes on in another job. */
+/* True: what is left costs more than `queued_as`, and is queued as such. */
+static bool is_moved(struct exchange *exchange, enum urgency queued_as, void (*run)(struct job *job))
+{
+    const enum urgency urgency = exchange_urgency(exchange);
+
+    if (urgency <= queued_as || !exchange->request.waiter)
+        return false;
+    error_clear(&exchange->error);
+    exchange->job.run = run;
+    worker_pool_continue(exchange->dispatcher->pool, urgency, &exchange->job);
+    return true;
+}
+
+/* The handler, where it may wait. False: it is parked, or goes on in another job. */
 static bool answer_waiting(struct exchange *exchange)
 {
     const struct arena_mark mark = arena_mark(&exchange->arena);
+    const enum urgency queued_as = exchange_urgency(exchange);
 
     exchange->request.patience = MAY_WAIT;
     if (exchange->route->answer(&exchange->view->service, &exchange->request, &exchange->response,
                                 &exchange->error)) {
+        if (carries_body(exchange) && is_moved(exchange, queued_as, complete_job))
+            return false;
         if (complete(exchange, MAY_WAIT))
             return true;
         if (is_parked(exchange, complete_job))
@@ -360,7 +379,7 @@ static bool answer_waiting(struct exchange *exchange)
         const enum response_work work = exchange->response.work;
         memset(&exchange->response, 0, sizeof exchange->response);
         exchange->response.work = work;
-        if (is_parked(exchange, answer_job))
+        if (is_parked(exchange, answer_job) || is_moved(exchange, queued_as, answer_job))
             return false;
     }
     refuse(exchange);

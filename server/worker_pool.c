@@ -3,8 +3,9 @@
  *
  * Three queues under one lock. A worker takes interactive work first, then making, then bulk; the last two
  * only while fewer than three quarters of all workers are at them: however many uploads there are, someone is
- * left who answers viewers. A job that an address may not have run yet stays where it is, and others go past
- * it.
+ * left who answers viewers. Makers are no more than the machine has cores: more would share them by slices of
+ * time, so that all are late, and clients' turns mean nothing to the kernel. A job that an address may not
+ * have run yet stays where it is, and others go past it.
  *
  * Who has nothing to do lies on a stack, each with a condition of its own: the one who fell asleep last is
  * woken, its memory still warm, and only once the lock is free, or it would wake to wait for that. Nobody is
@@ -42,7 +43,8 @@ struct worker_pool {
     struct seat no_seat;
     unsigned queued, longest_queue;
     struct worker *idle;
-    unsigned at_bulk, most_at_bulk, most_of_one;
+    unsigned at_bulk, most_at_bulk, most_of_one; /* at_bulk: at making too */
+    unsigned at_making, most_at_making;
     bool stopping;
     unsigned started;
     struct worker workers[];
@@ -75,18 +77,39 @@ static bool may_go_bulk(const struct fair_group *group, void *pool)
         pool);
 }
 
-/* The next job that a worker may do now, or NULL; lock held. */
-static struct job *next_job(struct worker_pool *pool, bool *ret_bulk)
+/* May one more do work of that urgency? Lock held. */
+static bool has_place(const struct worker_pool *pool, enum urgency urgency)
 {
-    *ret_bulk = false;
-    struct job *job = fair_queue_pop(&pool->queues[URGENCY_INTERACTIVE], may_go_interactive, pool);
-    if (job || pool->at_bulk >= pool->most_at_bulk)
-        return job;
-    job = fair_queue_pop(&pool->queues[URGENCY_MAKING], may_go_making, pool);
-    if (!job)
-        job = fair_queue_pop(&pool->queues[URGENCY_BULK], may_go_bulk, pool);
-    *ret_bulk = job != NULL;
-    return job;
+    return urgency == URGENCY_INTERACTIVE ||
+           (pool->at_bulk < pool->most_at_bulk &&
+            (urgency != URGENCY_MAKING || pool->at_making < pool->most_at_making));
+}
+
+/* The next job that a worker may do now, or NULL; lock held. */
+static struct job *next_job(struct worker_pool *pool, enum urgency *ret_urgency)
+{
+    static bool (*const may[SEAT_QUEUES])(const struct fair_group *, void *) = {
+        [URGENCY_INTERACTIVE] = may_go_interactive,
+        [URGENCY_MAKING] = may_go_making,
+        [URGENCY_BULK] = may_go_bulk,
+    };
+
+    for (enum urgency urgency = URGENCY_INTERACTIVE; urgency <= URGENCY_BULK; urgency++) {
+        struct job *job =
+            has_place(pool, urgency) ? fair_queue_pop(&pool->queues[urgency], may[urgency], pool) : NULL;
+        if (job) {
+            *ret_urgency = urgency;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* `by` is 1 or -1; lock held. */
+static void count_at_work(struct worker_pool *pool, enum urgency urgency, int by)
+{
+    pool->at_bulk += urgency == URGENCY_INTERACTIVE ? 0 : (unsigned)by;
+    pool->at_making += urgency == URGENCY_MAKING ? (unsigned)by : 0;
 }
 
 /* Until woken, or for a second at most; lock held, but not meanwhile. */
@@ -120,8 +143,8 @@ static void *work(void *of)
 
     pthread_mutex_lock(&pool->lock);
     for (;;) {
-        bool bulk;
-        struct job *job = next_job(pool, &bulk);
+        enum urgency urgency;
+        struct job *job = next_job(pool, &urgency);
         if (!job) {
             /* Work may be left of which too many are at it already: they will take it as they finish. */
             if (pool->stopping && !pool->queued)
@@ -131,7 +154,7 @@ static void *work(void *of)
         }
         struct seat *seat = job->seat;
         pool->queued--;
-        pool->at_bulk += bulk;
+        count_at_work(pool, urgency, 1);
         if (seat) {
             seat->address->at_work++;
             seat->address->waiting--;
@@ -139,7 +162,7 @@ static void *work(void *of)
         pthread_mutex_unlock(&pool->lock);
         job->run(job);
         pthread_mutex_lock(&pool->lock);
-        pool->at_bulk -= bulk;
+        count_at_work(pool, urgency, -1);
         if (seat) {
             seat->address->at_work--;
             seat_unref(seat); /* held since it was queued */
@@ -164,6 +187,7 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
     pool->most_at_bulk = workers - (workers + 3) / 4;
     if (pool->most_at_bulk == 0)
         pool->most_at_bulk = 1;
+    pool->most_at_making = pool->most_at_bulk;
     pool->most_of_one = workers - (workers + 7) / 8;
     if (pool->most_of_one == 0)
         pool->most_of_one = 1;
@@ -189,6 +213,13 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
     return true;
 }
 
+void worker_pool_limit_making(struct worker_pool *pool, unsigned most)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->most_at_making = most < pool->most_at_bulk ? most : pool->most_at_bulk;
+    pthread_mutex_unlock(&pool->lock);
+}
+
 /* Lock held. */
 static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *job)
 {
@@ -207,7 +238,7 @@ static void unlock_and_wake(struct worker_pool *pool, enum urgency urgency)
 {
     struct worker *worker = pool->idle;
 
-    if (urgency != URGENCY_INTERACTIVE && pool->at_bulk >= pool->most_at_bulk)
+    if (!has_place(pool, urgency))
         worker = NULL;
     if (worker) {
         pool->idle = worker->next_idle;

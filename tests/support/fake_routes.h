@@ -105,6 +105,29 @@ static bool fake_no_start(const struct service *service, const struct request *r
     return give(request, response, made, true);
 }
 
+/* Finds out that its answer has to be made. */
+static bool fake_made(const struct service *service, const struct request *request, struct response *response,
+                      struct error *err)
+{
+    (void)service;
+    atomic_fetch_add(&fake_calls, 1);
+    if (response_patience(response, request, WORK_MAKES) == MUST_NOT_WAIT)
+        return error_set(err, FAULT_WOULD_WAIT, "making");
+    response_text(response, request->arena, 200, "text/plain", bytes_of_text("made"));
+    return true;
+}
+
+/* Its answer is there, its bytes will have to be made. */
+static bool fake_dear(const struct service *service, const struct request *request, struct response *response,
+                      struct error *err)
+{
+    (void)service, (void)err;
+    atomic_fetch_add(&fake_calls, 1);
+    response->work = WORK_MAKES;
+    response_text(response, request->arena, 200, "text/plain", bytes_of_text("dear"));
+    return true;
+}
+
 static bool fake_none(const struct service *service, const struct request *request, struct response *response,
                       struct error *err)
 {
@@ -204,6 +227,8 @@ static const struct route fake_routes[] = {
     { METHOD_GET, "/stream", false, SCOPE_READ, TRY_WORKER, NULL, fake_stream },
     { METHOD_GET, "/cut", false, SCOPE_READ, TRY_WORKER, NULL, fake_cut },
     { METHOD_GET, "/no-start", false, SCOPE_READ, TRY_WORKER, NULL, fake_no_start },
+    { METHOD_GET, "/made", false, SCOPE_READ, TRY_WORKER, NULL, fake_made },
+    { METHOD_GET, "/dear", false, SCOPE_READ, TRY_WORKER, NULL, fake_dear },
     { METHOD_GET, "/none", false, SCOPE_READ, TRY_WORKER, NULL, fake_none },
     { METHOD_GET, "/same", false, SCOPE_READ, TRY_INLINE, NULL, fake_same },
     { METHOD_GET, "/fails", false, SCOPE_READ, TRY_INLINE, NULL, fake_fails },

@@ -355,6 +355,66 @@ static void hold(struct job *job)
     carrier_wait(((struct held *)job)->gate);
 }
 
+static void open_gate(struct carrier *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->paused = false;
+    pthread_cond_broadcast(&gate->woken);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* A job of making that was queued before the exchange turned out to be such work. */
+struct marker {
+    struct job job;
+    const struct exchange *exchange;
+    unsigned calls;
+    bool answered;
+};
+
+static void mark(struct job *job)
+{
+    struct marker *marker = (struct marker *)job;
+
+    marker->calls = atomic_load(&fake_calls);
+    marker->answered = marker->exchange->answered;
+}
+
+/* On the one worker the order of jobs is that of their queues: reading, then making. */
+TEST(what_turns_out_to_be_making_goes_behind_those_who_wait_to_make)
+{
+    static const struct {
+        const char *target, *text;
+        unsigned calls;
+    } cases[] = { { "/dicom-web/made", "made", 2 }, { "/dicom-web/dear", "dear", 1 } };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct carrier gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, 0 };
+        struct held held = { { .run = hold }, &gate };
+        struct marker marker = { .job.run = mark };
+        struct seen seen = { 0 };
+        struct error err = { 0 };
+
+        set_up_queue(1, 8, "", "*");
+        atomic_store(&fake_calls, 0);
+        EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &held.job, &err), "%s", err.detail);
+        struct exchange *exchange = request("GET", cases[i].target, NULL, 0);
+        marker.exchange = exchange;
+        EXPECT(dispatcher_begin(exchange) == DISPATCH_LATER, "%s: at once", cases[i].target);
+        EXPECT(worker_pool_submit(pool, URGENCY_MAKING, &marker.job, &err), "%s", err.detail);
+        open_gate(&gate);
+        carrier_wait(exchange->carrier);
+        look(exchange, &seen);
+        EXPECT(seen.status == 200 && strcmp(seen.text, cases[i].text) == 0, "%s: %d %s", cases[i].target,
+               seen.status, seen.text);
+        EXPECT(marker.calls == 1 && !marker.answered, "%s: %u calls before it, answered %d", cases[i].target,
+               marker.calls, marker.answered);
+        EXPECT(atomic_load(&fake_calls) == cases[i].calls, "%s: %u calls", cases[i].target,
+               atomic_load(&fake_calls));
+        dispatcher_finish(exchange, true);
+        tear_down();
+    }
+}
+
 TEST(HTP_15_a_full_queue_gives_503_with_an_answer)
 {
     struct carrier gate = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, true, 0 };
@@ -369,10 +429,7 @@ TEST(HTP_15_a_full_queue_gives_503_with_an_answer)
         ;
     const struct seen seen = get("/dicom-web/slow");
     EXPECT(seen.status == 503 && seen.whole, "%d", seen.status);
-    pthread_mutex_lock(&gate.lock);
-    gate.paused = false;
-    pthread_cond_broadcast(&gate.woken);
-    pthread_mutex_unlock(&gate.lock);
+    open_gate(&gate);
     tear_down();
 }
 

@@ -190,6 +190,39 @@ TEST(making_overtakes_bulk_work_and_leaves_the_last_quarter_alone_too)
     scene_free(passed);
 }
 
+/* As many as there are cores in the server: what is at work is finished before something else is begun. */
+TEST(making_has_a_bound_of_its_own_beside_which_bulk_and_interactive_work_go_on)
+{
+    struct gated_job making[6], bulk, urgent;
+    struct scene *gate_of_making = scene_new(), *passed = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(8, 16, &pool, &err), "%s", err.detail))
+        return;
+    worker_pool_limit_making(pool, 2);
+    for (size_t i = 0; i < COUNT_OF(making); i++) {
+        gate(&making[i], gate_of_making);
+        EXPECT(worker_pool_submit(pool, URGENCY_MAKING, &making[i].job, &err), "%s", err.detail);
+    }
+    wait_inside(gate_of_making, 2);
+    gate(&bulk, passed);
+    gate(&urgent, passed);
+    passed->open = true;
+    EXPECT(worker_pool_submit(pool, URGENCY_BULK, &bulk.job, &err) &&
+               worker_pool_submit(pool, URGENCY_INTERACTIVE, &urgent.job, &err),
+           "%s", err.detail);
+    wait_inside(passed, 2);
+    pthread_mutex_lock(&gate_of_making->lock);
+    EXPECT(gate_of_making->inside == 2, "%u jobs of making at once", gate_of_making->inside);
+    pthread_mutex_unlock(&gate_of_making->lock);
+    scene_open(gate_of_making);
+    worker_pool_stop(pool);
+    EXPECT(gate_of_making->done == COUNT_OF(making), "%u", gate_of_making->done);
+    scene_free(gate_of_making);
+    scene_free(passed);
+}
+
 TEST(HTP_15_a_full_queue_refuses_at_once_but_not_what_was_admitted)
 {
     struct gated_job held, queued[2], refused, admitted;
