@@ -22,7 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import make_data as data
-from yardsticks import Yardsticks
+from yardsticks import Yardsticks, frame_file
 
 HERE = Path(__file__).resolve().parent
 LIBC = ctypes.CDLL("libc.so.6", use_errno=True)
@@ -516,8 +516,11 @@ class Bench:
         count = 20
         self.store([data.image(f"{root}.40", f"{root}.40.1", f"{root}.40.1.{n}", 512, 512, number=n, pixels=data.phantom(512, 512, n))
                     for n in range(1, count + 1)])
-        self.store([data.image(f"{root}.41", f"{root}.41.1", f"{root}.41.1.1", 2500, 2048, sop_class="1.2.840.10008.5.1.4.1.1.1.1",
-                               modality="DX", pixels=data.phantom(2500, 2048, 1))])
+        # Several: of equal requests under way one is made, and the others share it.
+        radiograph, several = data.phantom(2500, 2048, 1), 6
+        for n in range(1, several + 1):
+            self.store([data.image(f"{root}.41", f"{root}.41.1", f"{root}.41.1.{n}", 2500, 2048, sop_class="1.2.840.10008.5.1.4.1.1.1.1",
+                                   modality="DX", pixels=radiograph)])
         frames = 20 if self.options.smoke else 100
         self.store([data.image(f"{root}.42", f"{root}.42.1", f"{root}.42.1.1", 512, 512, frames=frames,
                                sop_class="1.2.840.10008.5.1.4.1.1.2.1", pixels=b"".join(data.phantom(512, 512, n) for n in range(frames)))])
@@ -526,17 +529,19 @@ class Bench:
                                pixels=b"".join(data.phantom_rgb(480, 640, n) for n in range(60)))])
         jpeg, png = "Accept: image/jpeg", "Accept: image/png"
         ct = [at(40, f".{n}/rendered?quality=90") for n in range(1, count + 1)]
-        rows = (("rendered.ct.jpeg", ct, jpeg), ("rendered.ct.png", ct, png), ("rendered.dx.jpeg", [at(41, ".1/rendered?quality=90")], jpeg),
+        rows = (("rendered.ct.jpeg", ct, jpeg), ("rendered.ct.png", ct, png),
+                ("rendered.dx.jpeg", [at(41, f".{n}/rendered?quality=90") for n in range(1, several + 1)], jpeg),
                 ("rendered.frame.enhanced.jpeg", [at(42, f".1/frames/{n}/rendered?quality=90") for n in range(1, frames + 1)], jpeg),
                 ("rendered.frame.cine.jpeg", [at(43, f".1/frames/{n}/rendered?quality=90") for n in range(1, 61)], jpeg))
         self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
         for name, paths, accept in rows:
             self.measure(name, paths, accept, servers=self.servers(nginx=False))
-        self.measure("thumbnail.dx", [at(41, ".1/thumbnail")], jpeg, servers=[self.gantry])
+        thumbnails = [at(41, f".{n}/thumbnail") for n in range(1, several + 1)]
+        self.measure("thumbnail.dx", thumbnails, jpeg, servers=[self.gantry])
         self.measure("thumbnail.ct", [at(40, f".{n}/thumbnail") for n in range(1, count + 1)], jpeg, servers=[self.gantry])
         self.gantry.restart()
         self.measure("rendered.ct.jpeg.cached", ct, jpeg, servers=[self.gantry, self.nginx])
-        self.measure("thumbnail.dx.cached", [at(41, ".1/thumbnail")], jpeg, servers=[self.gantry, self.nginx])
+        self.measure("thumbnail.dx.cached", thumbnails, jpeg, servers=[self.gantry, self.nginx])
 
     def search(self):
         self.measure("qido.studies.by-patient-id", [f"/dicom-web/studies?PatientID=Q{n}" for n in range(0, self.many, 7)], JSON)
@@ -577,8 +582,8 @@ class Bench:
             print(f"transcode: a CT as {name} has {len(files[0]) / 1024:.0f} KB of 512", flush=True)
         peers = self.servers(nginx=False)
         self.gantry.restart("--frame-cache-memory", "0", "--frame-cache-disk", "0")
-        slice_of_ct = self.frame_file("ct", data.phantom(512, 512, 1), 512, 512, 1)
-        picture_of_cine = self.frame_file("cine", data.phantom_rgb(480, 640, 1), 480, 640, 3)
+        slice_of_ct = frame_file(self.folder / "ct", data.phantom(512, 512, 1), 512, 512, 1)
+        picture_of_cine = frame_file(self.folder / "cine", data.phantom_rgb(480, 640, 1), 480, 640, 3)
         for study, (name, _) in stored.items():
             self.measure(f"transcode.ct.{name}-to-native", [p + "/frames/1" for p in paths(study)], octets, 1, servers=[self.gantry] if name == "htj2k" else peers,
                          frame=slice_of_ct)
@@ -592,12 +597,6 @@ class Bench:
         self.measure("transcode.cine.out-of-the-cache", cine, named("image/jpeg", ".4.50"), 4, servers=[self.gantry, self.nginx])
         self.measure("transcode.ct.out-of-the-cache", [p + "/frames/1" for p in paths(32)], octets, 4, servers=[self.gantry, self.nginx])
         self.under_load([p + "/frames/1" for p in paths(31)], f"{paths(37, 1)[0]}/frames/", named("image/jp2", ".4.90"))
-
-    def frame_file(self, name, pixels, rows, columns, samples):
-        """What bench_yardstick is given to time a library on a row's own frame."""
-        file = self.folder / f"frame-{name}"
-        file.write_bytes(pixels)
-        return file, rows, columns, samples
 
     def under_load(self, stored, frames, header):
         """32 clients that ask frames of a large file in another syntax, and one viewer of stored frames beside them."""
