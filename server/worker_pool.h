@@ -27,7 +27,8 @@ struct seat;
 
 MUST_USE bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret,
                                 struct error *err);
-/* At most so many jobs of making at once, at least one; else as many as of bulk. Before they are handed in. */
+/* At most so many jobs of making at once, at least one; else as many as of bulk. Before they are handed in.
+ */
 void worker_pool_limit_making(struct worker_pool *pool, unsigned most);
 /* New work. BUSY at once: the queue is full, or the pool is stopping. Any thread. */
 MUST_USE bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job,
