@@ -452,13 +452,24 @@ struct frame_key frame_key_of(uint64_t generation, const uint8_t digest[STORE_DI
                               const char *what)
 {
     struct frame_key key = { .generation = generation };
+    const size_t size = strlen(what);
     uint8_t text[STORE_DIGEST_BYTES + 256];
 
     memcpy(text, digest, STORE_DIGEST_BYTES);
-    const int size =
-        snprintf((char *)text + STORE_DIGEST_BYTES, 256, "%s %" PRIu32 " %s", GANTRY_VERSION, frame, what);
-    assert(size > 0 && size < 256);
-    digest_of(bytes_of(text, STORE_DIGEST_BYTES + (size_t)size), key.hash);
+    const int own = snprintf((char *)text + STORE_DIGEST_BYTES, 64, "%s %" PRIu32 " ", GANTRY_VERSION, frame);
+    assert(own > 0 && own < 64);
+    const size_t used = STORE_DIGEST_BYTES + (size_t)own;
+    if (size <= sizeof text - used) {
+        memcpy(text + used, what, size);
+        digest_of(bytes_of(text, used + size), key.hash);
+        return key;
+    }
+    /* The frames of an animation are named one by one. */
+    struct digest *all = digest_new();
+    digest_add(all, bytes_of(text, used));
+    digest_add(all, bytes_of(what, size));
+    digest_get(all, key.hash);
+    digest_free(all);
     return key;
 }
 

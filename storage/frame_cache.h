@@ -40,7 +40,7 @@ struct frame_key {
     uint64_t generation;
     uint8_t hash[FRAME_KEY_BYTES];
 };
-/* `what`: all else that decides the bytes, as text: "1.2.840.10008.1.2.4.50 q=90". */
+/* `what`: all else that decides the bytes, as text of any length: "1.2.840.10008.1.2.4.50 q=90". */
 struct frame_key frame_key_of(uint64_t generation, const uint8_t digest[STORE_DIGEST_BYTES], uint32_t frame,
                               const char *what);
 

@@ -106,6 +106,34 @@ TEST(an_instance_may_go_while_it_is_rendered)
     }
 }
 
+/* What is made has a name for the cache, of all that was asked for. */
+TEST(an_animation_of_many_frames_and_a_region_of_many_digits_are_pictures_like_others)
+{
+    static const char *const targets[] = {
+        "/rendered",
+        "/frames/7/"
+        "rendered?window=1234.0123456789012,1734.0123456789012,linear-exact&annotation=patient,technique"
+        "&viewport=64,48,1.0123456789012345,2.0123456789012345,13.012345678901234,12.012345678901234"
+        "&iccprofile=yes",
+    };
+    struct loopback *house = loopback_open(NULL);
+    SCOPED(buffer)
+    struct buffer file = sample(&(struct make_dicom){ .frames = 300, .rows = 16, .columns = 24 });
+    const struct bytes view = buffer_bytes(&file);
+
+    EXPECT(loopback_store(house, &view, 1) == 200, "the sample was not stored");
+    for (size_t i = 0; i < COUNT_OF(targets); i++) {
+        char target[400];
+        snprintf(target, sizeof(target), INSTANCE "%s", targets[i]);
+        const struct loopback_answer *answer =
+            get(house, target, i == 0 ? "accept: image/gif\n" : "accept: image/png\n");
+        EXPECT(answer->status == 200 && answer->body.size > 100, "%s: status %d, %.*s", targets[i],
+               answer->status, answer->status == 200 ? 0 : (int)answer->body.size,
+               (const char *)answer->body.data);
+    }
+    loopback_close(house);
+}
+
 TEST(REN_05_parts_are_made_while_they_are_sent)
 {
     struct loopback *house = house_of_frames();

@@ -134,6 +134,26 @@ TEST(frames_differ_by_number_and_file_and_by_what_is_made_of_them)
     leave(&house);
 }
 
+TEST(what_is_made_may_be_told_at_any_length)
+{
+    static const uint8_t digest[STORE_DIGEST_BYTES] = { 1, 2, 3 };
+    static char what[6000];
+    struct frame_key before = frame_key_of(1, digest, 1, what);
+
+    for (size_t size = 1; size < sizeof what - 1; size += size < 400 ? 1 : 97) {
+        memset(what, 'x', size);
+        const struct frame_key key = frame_key_of(1, digest, 1, what),
+                               again = frame_key_of(1, digest, 1, what);
+        EXPECT(memcmp(key.hash, again.hash, FRAME_KEY_BYTES) == 0, "%zu: not the same", size);
+        EXPECT(memcmp(key.hash, before.hash, FRAME_KEY_BYTES) != 0, "%zu: as one shorter", size);
+        what[size - 1] = 'y';
+        const struct frame_key other = frame_key_of(1, digest, 1, what);
+        EXPECT(memcmp(key.hash, other.hash, FRAME_KEY_BYTES) != 0, "%zu: the last letter does not count",
+               size);
+        before = key;
+    }
+}
+
 TEST(what_does_not_fit_memory_goes_to_disk_and_comes_back)
 {
     struct house house = house_with(8 * FRAME_BYTES, 1 << 20);
