@@ -141,6 +141,10 @@ static bool gather_series(struct gathering *gathering, sqlite3_stmt *rows, struc
     const struct metadata_pack *pack = NULL;
     const struct bytes directory = statement_blob(rows, 1), body = statement_blob(rows, 2);
 
+    if (statement_number(rows, 3)) { /* too large for a pack */
+        gathering->row_by_row = true;
+        return true;
+    }
     if (directory.size == 0)
         return make_pack(gathering, statement_number(rows, 0), err);
     gathering->bytes += body.size;
@@ -152,9 +156,9 @@ static bool gather_series(struct gathering *gathering, sqlite3_stmt *rows, struc
 }
 
 #define SERIES_WITH_PACKS \
-    "SELECT e.id, p.directory, p.body FROM study s CROSS JOIN series e ON e.study_id = s.id LEFT JOIN" \
-    " metadata_pack p ON p.series_id = e.id AND p.revision = e.revision AND p.base = ?2" \
-    " WHERE s.k_StudyInstanceUID = ?1"
+    "SELECT e.id, p.directory, p.body, p.base = '' FROM study s CROSS JOIN series e ON e.study_id = s.id" \
+    " LEFT JOIN metadata_pack p ON p.series_id = e.id AND ((p.revision = e.revision AND p.base = ?2) OR" \
+    " (p.base = '' AND p.revision <= e.instance_count)) WHERE s.k_StudyInstanceUID = ?1"
 
 static bool gather(struct gathering *gathering, const struct instance_key *key, struct error *err)
 {

@@ -59,7 +59,8 @@ static const char *const others[] = {
     "CREATE TABLE IF NOT EXISTS gone (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE)",
     /* json: one zstd frame (metadata_text.h). */
     "CREATE TABLE IF NOT EXISTS metadata (id INTEGER PRIMARY KEY, json BLOB NOT NULL)",
-    /* Derived from the rows above, true while `revision` is that of the series (metadata_pack.h). */
+    /* Derived from the rows above, true while `revision` is that of the series (metadata_pack.h). With an
+     * empty base: no pack, since as many instances as `revision` says, or more, are too large for one. */
     "CREATE TABLE IF NOT EXISTS metadata_pack (series_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL,"
     " base TEXT NOT NULL, directory BLOB NOT NULL, body BLOB NOT NULL)",
     "CREATE UNIQUE INDEX IF NOT EXISTS study_uid ON study (k_StudyInstanceUID)",

@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   note ─► waiting series ─► at rest? ─► rows of one snapshot ─► pack ─► one row, if the revision is still
- *                                                                         the snapshot's
+ *                                                    │                    the snapshot's
+ *                                                    └─► too large: noted, so that it is not read again
+ *                                                        before it has become smaller
  *
  * Losing a pack costs time, never an answer: so nothing here is retried and failures are only logged.
  */
@@ -109,19 +111,56 @@ static bool is_stopping(struct metadata_packer *packer)
     return stopping;
 }
 
-/* *ret_revision 0: no pack is wanted. */
-static bool is_wanted(struct connection *reader, uint64_t series_id, const char *base, uint64_t *ret_revision,
+struct large_request {
+    struct commit_request commit;
+    uint64_t series_id, instances;
+};
+
+static bool run_note_large(struct commit_request *commit, struct connection *writer, struct error *err)
+{
+    const struct large_request *request = (const struct large_request *)commit;
+    SCOPED(statement) sqlite3_stmt *note = NULL;
+
+    if (!connection_prepare(
+            writer,
+            "INSERT OR REPLACE INTO metadata_pack (series_id, revision, base, directory, body)"
+            " SELECT ?1, ?2, '', x'', x'' FROM series WHERE id = ?1",
+            &note, err))
+        return false;
+    statement_bind_number(note, 1, request->series_id);
+    statement_bind_number(note, 2, request->instances);
+    return statement_finish(writer, note, err);
+}
+
+/* A series of so many instances is too large for a pack (catalog_schema.c). */
+static bool note_large(struct catalog *catalog, uint64_t series_id, uint64_t instances, struct error *err)
+{
+    struct large_request request = { .commit.run = run_note_large,
+                                     .series_id = series_id,
+                                     .instances = instances };
+
+    return catalog_commit(catalog, &request.commit, err);
+}
+
+struct wanted {
+    uint64_t revision; /* 0: no pack is wanted */
+    uint64_t instances;
+};
+
+static bool is_wanted(struct connection *reader, uint64_t series_id, const char *base, struct wanted *ret,
                       struct error *err)
 {
     SCOPED(statement) sqlite3_stmt *find = NULL;
     bool row;
 
-    *ret_revision = 0;
+    *ret = (struct wanted){ 0 };
     if (!connection_prepare(
             reader,
-            "SELECT e.revision, (SELECT SUM(LENGTH(m.json)) FROM instance i CROSS JOIN metadata m"
-            " ON m.id = i.id WHERE i.series_id = e.id), EXISTS (SELECT 1 FROM metadata_pack p"
-            " WHERE p.series_id = e.id AND p.revision = e.revision AND p.base = ?2)"
+            "SELECT e.revision, e.instance_count, CASE WHEN EXISTS (SELECT 1 FROM metadata_pack p"
+            " WHERE p.series_id = e.id AND ((p.revision = e.revision AND p.base = ?2) OR"
+            " (p.base = '' AND p.revision <= e.instance_count))) THEN 0"
+            " ELSE (SELECT SUM(LENGTH(m.json)) FROM instance i CROSS JOIN metadata m"
+            " ON m.id = i.id WHERE i.series_id = e.id) END"
             " FROM series e WHERE e.id = ?1",
             &find, err))
         return false;
@@ -129,8 +168,8 @@ static bool is_wanted(struct connection *reader, uint64_t series_id, const char 
     statement_bind_bytes(find, 2, bytes_of_text(base));
     if (!statement_step(reader, find, &row, err))
         return false;
-    if (row && statement_number(find, 1) >= METADATA_PACK_LEAST && statement_number(find, 2) == 0)
-        *ret_revision = statement_number(find, 0);
+    if (row && statement_number(find, 2) >= METADATA_PACK_LEAST)
+        *ret = (struct wanted){ statement_number(find, 0), statement_number(find, 1) };
     return true;
 }
 
@@ -170,17 +209,20 @@ static bool pack_series(struct metadata_packer *packer, uint64_t series_id, cons
                         struct error *err)
 {
     const struct metadata_pack *pack = NULL;
-    uint64_t revision = 0;
+    struct wanted wanted;
+    bool ok = true;
 
     { /* the snapshot ends before anything is written */
         SCOPED(reader) struct reader reader = { 0 };
         if (!reader_take(packer->catalog, &reader, err) ||
-            !is_wanted(reader.connection, series_id, base, &revision, err) ||
-            (revision && !metadata_pack_rows(reader.connection, series_id, base, packer, &pack, err)))
+            !is_wanted(reader.connection, series_id, base, &wanted, err) ||
+            (wanted.revision && !metadata_pack_rows(reader.connection, series_id, base, packer, &pack, err)))
             return false;
     }
-    const bool ok = !pack || metadata_pack_body(pack).size > METADATA_PACK_MOST ||
-                    keep_pack(packer->catalog, series_id, revision, base, pack, err);
+    if (pack && metadata_pack_body(pack).size <= METADATA_PACK_MOST)
+        ok = keep_pack(packer->catalog, series_id, wanted.revision, base, pack, err);
+    else if (wanted.revision && !is_stopping(packer))
+        ok = note_large(packer->catalog, series_id, wanted.instances, err);
     metadata_pack_unref(pack);
     return ok;
 }
@@ -313,6 +355,7 @@ static void replace(struct metadata_packer *packer, char **which, const char *te
     pthread_mutex_lock(&packer->lock);
     char *old = *which;
     *which = copy;
+    packer->at_work_on = 0; /* under the old one: who asks now must be heard */
     pthread_mutex_unlock(&packer->lock);
     free(old);
 }

@@ -218,6 +218,58 @@ TEST(without_a_base_in_the_settings_that_of_the_first_request_is_packed)
     catalogued_close(&house);
 }
 
+static void run_sql(struct catalogued *house, const char *sql)
+{
+    sqlite3 *db = NULL;
+    char *text = NULL;
+
+    EXPECT(sqlite3_open(house->path, &db) == SQLITE_OK && sqlite3_busy_timeout(db, 10000) == SQLITE_OK &&
+               sqlite3_exec(db, sql, NULL, NULL, &text) == SQLITE_OK,
+           "%s: %s", sql, text ? text : "");
+    sqlite3_free(text);
+    sqlite3_close(db);
+}
+
+static bool is_packed(struct catalogued *house)
+{
+    metadata_set_unref(set_of(house, "1.2", "1.2.1", BASE)); /* whoever asks makes the packer look */
+    catalog_pack_now(house->catalog);
+    const struct metadata_set *set = set_of(house, "1.2", "1.2.1", BASE);
+    metadata_set_unref(set);
+    return set;
+}
+
+/* Whether it is read again is seen by making its rows small behind the packer's back: then it would be
+ * packed. */
+TEST(a_series_too_large_for_a_pack_is_not_read_again_before_it_is_smaller)
+{
+    enum { LARGE = 60, FILLING = 500000 }; /* 18 MB compressed */
+    const struct instance_key gone = key_of("1.2", "1.2.1", "1.2.1.60");
+    struct catalogued house;
+    struct error err = { 0 };
+    uint64_t removed;
+
+    catalogued_open(&house);
+    catalog_public_base(house.catalog, BASE);
+    for (unsigned n = 1; n <= LARGE; n++)
+        add(&house, "1.2", "1.2.1", n, FILLING);
+    EXPECT(!is_packed(&house), "a pack of %d MB", LARGE * FILLING / 1000000);
+    run_sql(&house, "UPDATE metadata SET json = (SELECT json FROM metadata WHERE id = 1) WHERE id > 1;"
+                    "DELETE FROM metadata WHERE id > 2");
+    EXPECT(!is_packed(&house), "read again when asked for");
+    catalogued_reopen(&house);
+    catalog_public_base(house.catalog, BASE);
+    EXPECT(!is_packed(&house), "read again after a restart");
+    add(&house, "1.2", "1.2.1", LARGE + 1, 10);
+    EXPECT(!is_packed(&house), "read again though it has only grown");
+    EXPECT(catalog_delete(house.catalog, &gone, NULL, NULL, &removed, &err), "%s", err.detail);
+    EXPECT(!is_packed(&house), "read again though it is as large as before");
+    const struct instance_key another = key_of("1.2", "1.2.1", "1.2.1.59");
+    EXPECT(catalog_delete(house.catalog, &another, NULL, NULL, &removed, &err), "%s", err.detail);
+    EXPECT(is_packed(&house), "not read again though it is smaller");
+    catalogued_close(&house);
+}
+
 TEST(what_is_in_memory_is_had_without_waiting)
 {
     const struct instance_key key = key_of("1.2", "1.2.1", "");
