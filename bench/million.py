@@ -26,6 +26,11 @@ PER_STUDY, STUDIES_PER_FOLDER = 200, 100
 ROOT = data.ROOT + ".9"
 
 
+def scattered(at):
+    """Ten digits, each `at` below nine thousand million its own, in no order: as UIDs of real archives come."""
+    return 10 ** 9 + at * 7654321 % (9 * 10 ** 9)
+
+
 def generate(count, folder):
     """One series a study, one patient a study."""
     numbers = {name: f"{ROOT}.{n}.8000000001" for n, name in enumerate(("study", "series", "instance"), 1)}
@@ -40,7 +45,7 @@ def generate(count, folder):
                 new = numbers[name].replace("8000000001", str(8000000001 + study))
                 of_study = of_study.replace(numbers[name].encode(), new.encode())
             of_study = of_study.replace(b"Q800000001", b"Q%d" % (800000001 + study)).replace(b"P800000001", b"P%d" % (800000001 + study))
-        new = numbers["instance"].replace("8000000001", str(8000000001 + at))
+        new = numbers["instance"].replace("8000000001", str(scattered(at)))
         (below / f"{at:07}.dcm").write_bytes(of_study.replace(numbers["instance"].encode(), new.encode()))
 
 

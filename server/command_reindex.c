@@ -2,8 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0
  *
  *   files, by ascending generation ─► described and hashed, side by side ─► rows, in order ─► reindex.sqlite
- *   all are in: catalog.sqlite ─► catalog.sqlite.before, reindex.sqlite ─► catalog.sqlite; the folder is
- * synced files that got no row (not understood; an older one of the same instance) ─► aside/
+ *   all are in: the index of SOP Instance UIDs is made (storage/uid_map.h)
+ *   catalog.sqlite ─► catalog.sqlite.before, reindex.sqlite ─► catalog.sqlite; the folder is synced
+ *   files that got no row (not understood; an older one of the same instance) ─► aside/
  *
  * The old catalog stays whole until the new one is complete, so that it can be stopped at any time; the same
  * command goes on from there, unless the folder was used in between. What was deleted is forgotten: 404
@@ -279,7 +280,7 @@ static bool tidy_up(struct command *command, struct error *err)
 
     if (!house_path(command->settings, "catalog.sqlite", path, sizeof path, err))
         return false;
-    if (access(path, F_OK) != 0 || !house_catalog_open(command->settings, path, true, &old, &why) ||
+    if (access(path, F_OK) != 0 || !house_catalog_open(command->settings, path, HOUSE_LOOKS, &old, &why) ||
         !catalog_last_generation(old, &command->last_generation, &why)) {
         if (old)
             catalog_close(old);
@@ -299,7 +300,8 @@ static bool swap(struct command *command, struct error *err)
     const char *data = command->settings->data;
     char now[PATH_MAX], before[PATH_MAX], fresh[PATH_MAX], beside[PATH_MAX];
 
-    if (!catalog_note_generation(command->fresh, command->last_generation, err))
+    if (!catalog_rebuilt(command->fresh, err) ||
+        !catalog_note_generation(command->fresh, command->last_generation, err))
         return false;
     catalog_close(TAKE(command->fresh)); /* its log moves into the file */
     if (!house_path(command->settings, "catalog.sqlite", now, sizeof now, err) ||
@@ -350,7 +352,7 @@ static bool set_aside(struct command *command, uint64_t *ret_count, struct error
     bool complete;
 
     if (!house_path(command->settings, "catalog.sqlite", path, sizeof path, err) ||
-        !house_catalog_open(command->settings, path, false, &catalog, err))
+        !house_catalog_open(command->settings, path, HOUSE_CHANGES, &catalog, err))
         return false;
     const bool done = check(command->store, catalog, &options, &watch, &progress, &complete, err);
     catalog_close(catalog);
@@ -364,7 +366,7 @@ static bool make_catalog(struct command *command, struct error *err)
     char path[PATH_MAX], count[COMMAND_TEXT];
 
     if (!house_path(command->settings, "reindex.sqlite", path, sizeof path, err) ||
-        !house_catalog_open(command->settings, path, false, &command->fresh, err) ||
+        !house_catalog_open(command->settings, path, HOUSE_REBUILDS, &command->fresh, err) ||
         !catalog_last_generation(command->fresh, &command->from, err) ||
         !store_each_folder(command->store, note_number, &command->folders, err))
         return false;

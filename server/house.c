@@ -27,7 +27,7 @@ bool house_path(const struct settings *settings, const char *name, char *into, s
            error_set(err, FAULT_DISK, "data: the path is too long");
 }
 
-bool house_catalog_open(const struct settings *settings, const char *path, bool only_looks,
+bool house_catalog_open(const struct settings *settings, const char *path, enum house_use use,
                         struct catalog **ret, struct error *err)
 {
     const struct catalog_options options = { .path = path,
@@ -35,7 +35,8 @@ bool house_catalog_open(const struct settings *settings, const char *path, bool 
                                              .sqlite_cache_bytes = settings->sqlite_cache,
                                              .metadata_cache_bytes = settings->metadata_cache,
                                              .known_deletions = settings->known_deletions,
-                                             .only_looks = only_looks };
+                                             .only_looks = use == HOUSE_LOOKS,
+                                             .rebuilds = use == HOUSE_REBUILDS };
 
     return catalog_open(&options, ret, err);
 }
@@ -67,7 +68,7 @@ static bool open_all(const struct settings *settings, const char *who, enum hous
     if (!only_looks)
         command_reindex_forget(settings);
     uint64_t last = 0;
-    return house_catalog_open(settings, path, only_looks, &house->catalog, err) &&
+    return house_catalog_open(settings, path, use, &house->catalog, err) &&
            (only_looks || catalog_last_generation(house->catalog, &last, err)) &&
            store_open(&options, only_looks ? 0 : last + 1, &house->store, err) &&
            (only_looks || put_right(house, err));

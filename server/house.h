@@ -20,8 +20,9 @@ struct house {
     struct store *store;
 };
 
-/* HOUSE_CHANGES: for this process alone. HOUSE_LOOKS: beside whoever has the folder, changing nothing. */
-enum house_use { HOUSE_CHANGES, HOUSE_LOOKS };
+/* HOUSE_CHANGES: for this process alone. HOUSE_LOOKS: beside whoever has the folder, changing nothing.
+ * HOUSE_REBUILDS: a catalog that is filled anew (catalog.h). */
+enum house_use { HOUSE_CHANGES, HOUSE_LOOKS, HOUSE_REBUILDS };
 
 /* `who` is what another process is told that wants the folder, too: "gantry serve". BUSY: it is in use. On
  * failure nothing is left open. Before threads. */
@@ -33,7 +34,7 @@ void house_close(struct house *house); /* empty is fine */
 MUST_USE bool house_path(const struct settings *settings, const char *name, char *into, size_t size,
                          struct error *err);
 /* A catalog at `path` with the memory that the settings give it. */
-MUST_USE bool house_catalog_open(const struct settings *settings, const char *path, bool only_looks,
+MUST_USE bool house_catalog_open(const struct settings *settings, const char *path, enum house_use use,
                                  struct catalog **ret, struct error *err);
 enum duplicate_policy house_duplicates(const struct settings *settings);
 struct json_limits house_json_limits(const struct settings *settings);

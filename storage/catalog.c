@@ -75,6 +75,60 @@ static bool open_writer(struct catalog *catalog, const char *path, uint64_t cach
            catalog_schema_make(catalog->writer, err) && make_statements(catalog, err);
 }
 
+/* What a rebuild that was stopped has added already. */
+static bool recall_uids(struct catalog *catalog, struct error *err)
+{
+    SCOPED(statement) sqlite3_stmt *index = NULL, *rows = NULL;
+    bool row, fits = true;
+
+    if (!connection_prepare(catalog->writer, "SELECT 1 FROM sqlite_master WHERE name = 'instance_uid'",
+                            &index, err) ||
+        !statement_step(catalog->writer, index, &row, err))
+        return false;
+    if (row)
+        return true;
+    catalog->known_uids = uid_map_new();
+    if (!connection_prepare(catalog->writer, "SELECT id, k_SOPInstanceUID FROM instance", &rows, err))
+        return false;
+    for (row = true; row && fits;) {
+        if (!statement_step(catalog->writer, rows, &row, err))
+            return false;
+        if (row)
+            fits = uid_map_put(catalog->known_uids, statement_text(rows, 1), statement_number(rows, 0));
+    }
+    if (fits)
+        return true;
+    statement_drop(&rows);
+    uid_map_free(catalog->known_uids);
+    catalog->known_uids = NULL;
+    return catalog_schema_index_instances(catalog->writer, err);
+}
+
+static bool open_rebuild(struct catalog *catalog, const char *path, uint64_t cache_bytes, struct error *err)
+{
+    return make_file(path, err) &&
+           connection_open(path, CONNECTION_REBUILDS, cache_bytes, &catalog->writer, err) &&
+           catalog_schema_make_for_rebuild(catalog->writer, err) && recall_uids(catalog, err) &&
+           make_statements(catalog, err);
+}
+
+static bool run_index(struct commit_request *request, struct connection *writer, struct error *err)
+{
+    (void)request;
+    return catalog_schema_index_instances(writer, err);
+}
+
+bool catalog_rebuilt(struct catalog *catalog, struct error *err)
+{
+    struct commit_request request = { .run = run_index };
+
+    if (!catalog_commit(catalog, &request, err))
+        return error_while(err, "making the index of SOP Instance UIDs");
+    uid_map_free(catalog->known_uids);
+    catalog->known_uids = NULL;
+    return true;
+}
+
 /* Is it one that we understand? */
 static bool look_first(const char *path, uint64_t cache_bytes, struct error *err)
 {
@@ -109,6 +163,7 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
     catalog->metadata = metadata_cache_new(options->metadata_cache_bytes);
     catalog->packer = metadata_packer_new(catalog);
     if ((options->only_looks ? look_first(options->path, cache_each, err)
+         : options->rebuilds ? open_rebuild(catalog, options->path, options->sqlite_cache_bytes, err)
                              : open_writer(catalog, options->path, cache_each, err)) &&
         connection_pool_open(options->path, readers, cache_each, &catalog->readers, err)) {
         *ret = catalog;
@@ -147,6 +202,7 @@ void catalog_close(struct catalog *catalog)
     metadata_packer_free(catalog->packer);
     metadata_cache_free(catalog->metadata);
     record_cache_free(catalog->records);
+    uid_map_free(catalog->known_uids);
     free(catalog->sql.insert_study);
     free(catalog->sql.insert_series);
     free(catalog->sql.insert_instance);

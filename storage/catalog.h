@@ -28,6 +28,9 @@ struct catalog_options {
     size_t metadata_cache_bytes; /* packs of metadata kept in memory; 0: none */
     uint64_t known_deletions;    /* keys of what was deleted, the newest so many: GONE instead of NOT_FOUND */
     bool only_looks; /* for reading beside another process that writes: makes and changes nothing */
+    /* Filled from files by one caller who can begin again: what was added last may be lost with the power (no
+     * more than that), and instances are found by their UIDs only after catalog_rebuilt. */
+    bool rebuilds;
 };
 
 MUST_USE bool catalog_open(const struct catalog_options *options, struct catalog **ret, struct error *err);
@@ -69,6 +72,9 @@ MUST_USE bool catalog_each_leaving(struct catalog *catalog, bool (*each)(void *c
 /* All that were noted have gone: for recovery, before anybody else writes. A catalog that is only looked at
  * keeps its notes. */
 MUST_USE bool catalog_none_is_leaving(struct catalog *catalog, struct error *err);
+
+/* Of a catalog that was opened for a rebuild: all is added. May wait for long. */
+MUST_USE bool catalog_rebuilt(struct catalog *catalog, struct error *err);
 
 /* Generations up to this one were in use: they do not come again. May wait. */
 MUST_USE bool catalog_note_generation(struct catalog *catalog, uint64_t generation, struct error *err);

@@ -71,11 +71,12 @@ static bool set_up(struct connection *connection, enum connection_use use, uint6
      * metadata of a CT are 1.3 KB compressed. A checkpoint every 32 MiB of log, not 4: each costs the
      * committing caller two syncs. */
     snprintf(text, sizeof text,
-             "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+             "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
              "PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864;"
              "PRAGMA mmap_size = %d; PRAGMA cache_size = -%" PRIu64 "; PRAGMA temp_store = MEMORY;"
              "PRAGMA secure_delete = FAST; %s",
-             MAPPED_BYTES_MOST, cache_kib, use == CONNECTION_READS ? "PRAGMA query_only = ON;" : "");
+             use == CONNECTION_REBUILDS ? "NORMAL" : "FULL", MAPPED_BYTES_MOST, cache_kib,
+             use == CONNECTION_READS ? "PRAGMA query_only = ON;" : "");
     const int code = sqlite3_exec(connection->db, text, NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return connection_failed(connection, code, "setting up a connection", err);

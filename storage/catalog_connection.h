@@ -35,7 +35,8 @@ struct connection {
     struct connection *next; /* in the pool */
 };
 
-enum connection_use { CONNECTION_WRITES, CONNECTION_READS };
+/* REBUILDS: what was written last may be lost with the power, but no more; it can be made again. */
+enum connection_use { CONNECTION_WRITES, CONNECTION_REBUILDS, CONNECTION_READS };
 
 /* DISK, DISK_FULL, BUSY as the file system says; the file must exist. One thread at a time each. */
 MUST_USE bool connection_open(const char *path, enum connection_use use, uint64_t cache_bytes,

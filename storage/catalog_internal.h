@@ -15,6 +15,7 @@
 #include "storage/catalog_leaving.h"
 #include "storage/metadata_packer.h"
 #include "storage/record_cache.h"
+#include "storage/uid_map.h"
 
 /* One caller's change, run within the transaction of a group. `run` may be called a second time, when the
  * group it was in failed as a whole; it then starts from nothing. */
@@ -40,6 +41,7 @@ struct catalog {
     bool has_leader;
     atomic_uint_fast64_t committed_at_ms; /* when a transaction was last made durable; monotonic */
     struct catalog_left left;
+    struct uid_map *known_uids; /* in place of the index of SOP Instance UIDs; NULL: it is there */
 
     struct {
         char *insert_study, *insert_series, *insert_instance;

@@ -73,10 +73,12 @@ static const char *const others[] = {
     "CREATE UNIQUE INDEX IF NOT EXISTS series_uid ON series (k_SeriesInstanceUID, study_id)",
     "CREATE UNIQUE INDEX IF NOT EXISTS series_order ON series (study_id, m_SeriesNumber, "
     "k_SeriesInstanceUID)",
-    "CREATE UNIQUE INDEX IF NOT EXISTS instance_uid ON instance (k_SOPInstanceUID)",
     "CREATE UNIQUE INDEX IF NOT EXISTS instance_order ON instance (series_id, m_InstanceNumber, "
     "k_SOPInstanceUID)",
 };
+
+static const char index_of_instances[] =
+    "CREATE UNIQUE INDEX IF NOT EXISTS instance_uid ON instance (k_SOPInstanceUID)";
 
 static bool is_vr(const char *vr, const char *among)
 {
@@ -202,7 +204,7 @@ bool catalog_schema_check(struct connection *connection, struct error *err)
     return true;
 }
 
-bool catalog_schema_make(struct connection *connection, struct error *err)
+bool catalog_schema_make_for_rebuild(struct connection *connection, struct error *err)
 {
     SCOPED(buffer) struct buffer sql = { 0 };
 
@@ -222,6 +224,17 @@ bool catalog_schema_make(struct connection *connection, struct error *err)
                   SCHEMA_VERSION);
     buffer_append_byte(&sql, 0);
     return buffer_check(&sql, "the indexes", err) && run_text(connection, &sql, err);
+}
+
+bool catalog_schema_index_instances(struct connection *connection, struct error *err)
+{
+    return connection_run(connection, index_of_instances, err);
+}
+
+bool catalog_schema_make(struct connection *connection, struct error *err)
+{
+    return catalog_schema_make_for_rebuild(connection, err) &&
+           catalog_schema_index_instances(connection, err);
 }
 
 void catalog_schema_insert(struct buffer *sql, enum query_level level, const char *own, unsigned own_count)

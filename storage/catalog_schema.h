@@ -17,6 +17,9 @@ MUST_USE bool catalog_schema_check(struct connection *connection, struct error *
 /* Makes what is missing: tables, indexes, and the columns of keys that came later (empty for what is stored
  * already; told in the log). */
 MUST_USE bool catalog_schema_make(struct connection *connection, struct error *err);
+/* The same but for the index of SOP Instance UIDs, which is then made at the end (uid_map.h). */
+MUST_USE bool catalog_schema_make_for_rebuild(struct connection *connection, struct error *err);
+MUST_USE bool catalog_schema_index_instances(struct connection *connection, struct error *err);
 
 /* "s", "e" or "i": what the tables study, series and instance are called in every statement. */
 const char *catalog_schema_alias(enum query_level level);

@@ -264,20 +264,24 @@ struct found_instance {
     bool is_there;
 };
 
-static bool find_instance(struct connection *writer, const struct uid *instance, struct found_instance *ret,
-                          struct error *err)
+#define FIND_INSTANCE \
+    "SELECT i.id, i.series_id, e.study_id, i.digest, e.k_SeriesInstanceUID," \
+    " s.k_StudyInstanceUID FROM instance i CROSS JOIN series e ON e.id = i.series_id" \
+    " CROSS JOIN study s ON s.id = e.study_id WHERE i.k_SOPInstanceUID = ?1"
+
+/* `only_row`: where it may be; 0: anywhere. */
+static bool find_in(struct connection *writer, const struct uid *instance, uint64_t only_row,
+                    struct found_instance *ret, struct error *err)
 {
     SCOPED(statement) sqlite3_stmt *find = NULL;
     bool row = true;
 
     *ret = (struct found_instance){ .key.instance = *instance };
-    if (!connection_prepare(writer,
-                            "SELECT i.id, i.series_id, e.study_id, i.digest, e.k_SeriesInstanceUID,"
-                            " s.k_StudyInstanceUID FROM instance i CROSS JOIN series e ON e.id = i.series_id"
-                            " CROSS JOIN study s ON s.id = e.study_id WHERE i.k_SOPInstanceUID = ?",
-                            &find, err))
+    if (!connection_prepare(writer, only_row ? FIND_INSTANCE " AND i.id = ?2" : FIND_INSTANCE, &find, err))
         return false;
     statement_bind_uid(find, 1, instance);
+    if (only_row)
+        statement_bind_number(find, 2, only_row);
     if (!statement_step(writer, find, &row, err) || !row)
         return !row;
     ret->is_there = true;
@@ -290,6 +294,33 @@ static bool find_instance(struct connection *writer, const struct uid *instance,
     statement_uid(find, 4, &ret->key.series);
     statement_uid(find, 5, &ret->key.study);
     return true;
+}
+
+static bool find_instance(struct catalog *catalog, struct connection *writer, const struct uid *instance,
+                          struct found_instance *ret, struct error *err)
+{
+    uint64_t cursor = 0, row;
+
+    if (!catalog->known_uids)
+        return find_in(writer, instance, 0, ret, err);
+    *ret = (struct found_instance){ .key.instance = *instance };
+    while (!ret->is_there && (row = uid_map_next(catalog->known_uids, uid_bytes(instance), &cursor)) != 0)
+        if (!find_in(writer, instance, row, ret, err))
+            return false;
+    return true;
+}
+
+/* A row that is rolled back stays in the map: whoever looks there finds nothing. */
+static bool know_uid(struct catalog *catalog, struct connection *writer, const struct addition *addition,
+                     struct error *err)
+{
+    if (!catalog->known_uids ||
+        uid_map_put(catalog->known_uids, uid_bytes(&addition->description->key.instance),
+                    addition->generation))
+        return true;
+    uid_map_free(catalog->known_uids); /* too many: the index is made now, and grows from here on */
+    catalog->known_uids = NULL;
+    return catalog_schema_index_instances(writer, err);
 }
 
 /* A series without instances goes, and with the last series its study. */
@@ -380,7 +411,7 @@ static bool add_one(struct add_request *request, struct connection *writer, stru
     struct found_instance same;
 
     addition->replaced = 0;
-    if (!find_instance(writer, &from->key.instance, &same, err))
+    if (!find_instance(request->catalog, writer, &from->key.instance, &same, err))
         return false;
     addition->outcome = ADDED;
     if (same.is_there) {
@@ -407,6 +438,7 @@ static bool add_one(struct add_request *request, struct connection *writer, stru
     return find_or_make_place(request->catalog, writer, from, place, arena, err) &&
            insert_instance(request->catalog, writer, addition, text_of(request, addition), place, arena,
                            err) &&
+           know_uid(request->catalog, writer, addition, err) &&
            count_in(request->catalog, writer, from, place, text_of(request, addition).size, err);
 }
 
@@ -492,7 +524,7 @@ bool catalog_note_generation(struct catalog *catalog, uint64_t generation, struc
 
 struct delete_request {
     struct commit_request commit;
-    uint64_t known_deletions;
+    struct catalog *catalog;
     const struct instance_key *key;
     uint64_t *generations;
     size_t count, room;
@@ -583,7 +615,7 @@ static bool remove_all_of(struct delete_request *request, struct connection *wri
 
     if (!request->key->instance.text[0])
         return run_delete_many(request, writer, err);
-    if (!find_instance(writer, &request->key->instance, &found, err))
+    if (!find_instance(request->catalog, writer, &request->key->instance, &found, err))
         return false;
     if (!found.is_there || !uid_equal(&found.key.study, &request->key->study) ||
         !uid_equal(&found.key.series, &request->key->series))
@@ -597,16 +629,14 @@ static bool run_delete(struct commit_request *commit, struct connection *writer,
 
     request->count = 0;
     return remove_all_of(request, writer, err) &&
-           catalog_gone_note(writer, request->key, request->known_deletions, err);
+           catalog_gone_note(writer, request->key, request->catalog->known_deletions, err);
 }
 
 bool catalog_delete(struct catalog *catalog, const struct instance_key *key,
                     void (*each)(void *context, uint64_t generation), void *context, uint64_t *ret_instances,
                     struct error *err)
 {
-    struct delete_request request = { .commit.run = run_delete,
-                                      .known_deletions = catalog->known_deletions,
-                                      .key = key };
+    struct delete_request request = { .commit.run = run_delete, .catalog = catalog, .key = key };
 
     if (catalog_commit(catalog, &request.commit, err)) {
         record_cache_forget(catalog->records, key);

@@ -19,6 +19,7 @@ struct catalogued {
     char folder[64], path[96];
     struct catalog *catalog;
     uint64_t generation; /* the next */
+    bool rebuilds;       /* is opened as for a rebuild */
 };
 
 struct instance_value {
@@ -32,7 +33,8 @@ static inline void catalogued_reopen(struct catalogued *house)
                                              .record_cache_entries = 1000,
                                              .sqlite_cache_bytes = 8 << 20,
                                              .metadata_cache_bytes = 1 << 20,
-                                             .known_deletions = CATALOGUED_DELETIONS };
+                                             .known_deletions = CATALOGUED_DELETIONS,
+                                             .rebuilds = house->rebuilds };
     struct error err = { 0 };
 
     catalog_close(house->catalog);
@@ -43,13 +45,19 @@ static inline void catalogued_reopen(struct catalogued *house)
     }
 }
 
-static inline void catalogued_open(struct catalogued *house)
+static inline void catalogued_make(struct catalogued *house, bool rebuilds)
 {
-    *house = (struct catalogued){ .folder = "/tmp/gantry-catalog-XXXXXX", .generation = 1 };
+    *house =
+        (struct catalogued){ .folder = "/tmp/gantry-catalog-XXXXXX", .generation = 1, .rebuilds = rebuilds };
     if (!mkdtemp(house->folder))
         abort();
     snprintf(house->path, sizeof house->path, "%s/catalog.db", house->folder);
     catalogued_reopen(house);
+}
+
+static inline void catalogued_open(struct catalogued *house)
+{
+    catalogued_make(house, false);
 }
 
 static inline void catalogued_close(struct catalogued *house)

@@ -165,6 +165,67 @@ TEST(STO_64_other_content_goes_by_the_policy)
     catalogued_close(&house);
 }
 
+static bool has_index_of_instances(struct catalogued *house)
+{
+    uint64_t number;
+    struct error err = { 0 };
+    bool row = false;
+
+    EXPECT(catalog_number(house->catalog,
+                          "SELECT COUNT(*) FROM sqlite_master WHERE name = 'instance_uid' AND ? = 0", 0,
+                          &number, &row, &err) &&
+               row,
+           "%s", err.detail);
+    return number;
+}
+
+static enum addition_outcome add_again(struct catalogued *house, uint8_t mark)
+{
+    return catalogued_add(house, "1.2", "1.2.1", "1.2.1.1", NULL, 0, "{}", mark, DUPLICATE_REPLACE);
+}
+
+/* `gantry reindex` makes the index at the end, and must tell what is stored twice all the same. */
+TEST(a_catalog_that_is_rebuilt_knows_its_instances_before_they_are_indexed)
+{
+    struct catalogued house;
+    struct error err = { 0 };
+    enum fault fault;
+
+    catalogued_make(&house, true);
+    EXPECT(ADD(&house, "1.2", "1.2.1", "1.2.1.2", { KEY_Modality, "CT" }) == ADDED, "a neighbour");
+    EXPECT(add_again(&house, 1) == ADDED && add_again(&house, 1) == ADDED_BEFORE &&
+               add_again(&house, 2) == ADDED_REPLACING && add_again(&house, 2) == ADDED_BEFORE,
+           "the same instance");
+    EXPECT(ADD(&house, "1.2", "1.2.3", "1.2.1.1", { KEY_Modality, "CT" }) == REFUSED_DUPLICATE,
+           "in another series");
+    EXPECT(!has_index_of_instances(&house), "indexed while it grows");
+
+    catalogued_reopen(&house);
+    EXPECT(add_again(&house, 2) == ADDED_BEFORE && add_again(&house, 3) == ADDED_REPLACING,
+           "after a stop it knows no more");
+    EXPECT(!has_index_of_instances(&house), "indexed while it grows");
+
+    EXPECT(catalog_rebuilt(house.catalog, &err) && has_index_of_instances(&house), "%s", err.detail);
+    EXPECT(add_again(&house, 3) == ADDED_BEFORE && add_again(&house, 4) == ADDED_REPLACING, "by the index");
+    EXPECT(find(&house, "1.2", "1.2.1", "1.2.1.1", MAY_WAIT, &fault), "fault %d", fault);
+    expect_study(&house, "1.2", 1, 2, "CT");
+    catalogued_close(&house);
+}
+
+TEST(a_rebuilt_catalog_that_outgrows_the_map_is_indexed_from_there_on)
+{
+    struct catalogued house;
+
+    catalogued_make(&house, true);
+    EXPECT(add_again(&house, 1) == ADDED, "the first");
+    house.generation = (uint64_t)UINT32_MAX + 1;
+    EXPECT(ADD(&house, "1.2", "1.2.1", "1.2.1.2", { KEY_Modality, "CT" }) == ADDED &&
+               has_index_of_instances(&house),
+           "no index");
+    EXPECT(add_again(&house, 1) == ADDED_BEFORE && add_again(&house, 2) == ADDED_REPLACING, "not known");
+    catalogued_close(&house);
+}
+
 TEST(STO_65_the_same_instance_under_another_series_is_refused_whatever_the_policy)
 {
     struct catalogued house;
