@@ -58,18 +58,24 @@ static bool is_loopback(const struct listener_address *address)
     return !address->any && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
-static void check_exposure(const struct check *check)
+static bool is_open(const struct settings *settings)
 {
-    const struct settings *settings = check->settings;
     struct listener_address addresses[LISTENER_ADDRESSES_MOST];
     struct error err = { 0 };
     unsigned count = 0, open = 0;
 
     if (!listener_parse(settings->listen, addresses, &count, &err))
-        return; /* told already */
+        return false; /* told already */
     for (unsigned i = 0; i < count; i++)
         open += !is_loopback(&addresses[i]);
-    if (open == 0)
+    return open > 0;
+}
+
+static void check_exposure(const struct check *check)
+{
+    const struct settings *settings = check->settings;
+
+    if (!is_open(settings))
         return;
     if (check->gateway)
         tell(check, CHECK_WARNING,
@@ -219,11 +225,27 @@ static void check_certificates(const struct check *check)
     tls_settings_free(tls);
 }
 
+/* Clients elsewhere would look for bulk data on their own machine. */
+static void check_links(const struct check *check)
+{
+    const struct settings *settings = check->settings;
+    const bool unset = !settings->public_url[0] && !settings->trusted_proxies[0];
+    char host[256] = "";
+
+    if (!is_open(settings))
+        return;
+    if (unset || (find_public_host(settings, host, sizeof host) &&
+                  (is(host, "localhost") || is(host, "::1") || strncmp(host, "127.", 4) == 0)))
+        tell(check, CHECK_WARNING, "set public_url to the URL that clients use, or to from-host",
+             "public_url: links would lead clients on other machines to %s", unset ? "localhost" : host);
+}
+
 void check_tls(const struct settings *settings, check_report_fn *report, void *context)
 {
     const struct check check = { settings, report, context, is(settings->auth, "none") };
 
     check_exposure(&check);
+    check_links(&check);
     check_certificates(&check);
     check_clients(&check);
 }

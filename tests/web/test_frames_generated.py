@@ -3,9 +3,12 @@ All are generated; each frame is compared with what it was made of."""
 import os
 import random
 import struct
+import subprocess
+import tempfile
 import unittest
+from pathlib import Path
 
-from gantry import ServerCase, make_dicom, path_of
+from gantry import BINARY, SLOWER, Server, ServerCase, make_dicom, path_of
 
 ANY = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
 ALONE = {"Accept": "application/octet-stream; transfer-syntax=*"}
@@ -128,6 +131,40 @@ class Generated(ServerCase):
         self.server.store([data])
         self.assertIn(self.server.get(path_of(data) + "/frames/1", ANY).status, (404, 406, 500))
         self.assertEqual(self.server.get(path_of(data), {"Accept": "application/dicom; transfer-syntax=*"}).body, data)
+
+
+class Beyond(unittest.TestCase):
+    def test_frames_beyond_four_gigabytes_are_served_by_their_offsets(self):
+        """A slide of more bytes than 32 bits count. The file is a hole with heads in it, imported by a link: quick and small on the disk."""
+        first, second = 0xFFFFFFF0, stream(5000, 7)
+        file = encapsulated([second], syntax=JPEG, frames=2)
+        head = file[:file.index(item(second))]
+        with tempfile.TemporaryDirectory(prefix="gantry-test-") as name:
+            tree, data = Path(name) / "tree", Path(name) / "data"
+            tree.mkdir()
+            with open(tree / "slide.dcm", "wb") as slide:
+                slide.write(head + b"\xfe\xff\x00\xe0" + struct.pack("<I", first) + b"\xff\xd8\xff\xe0")
+                slide.seek(len(head) + 8 + first)
+                slide.write(item(second) + END)
+                size = slide.tell()
+            self.assertGreater(size, 1 << 32)
+            done = subprocess.run([BINARY, "import", "--data", data, "--import-by", "link", tree], stdin=subprocess.DEVNULL,
+                                  capture_output=True, text=True, timeout=300 * SLOWER)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            server = Server(data=data)
+            try:
+                path = path_of(file)
+                self.assertEqual(server.get(path + "/frames/2", ALONE).body, second)
+                begin = server.get(path + "/frames/1", {**ALONE, "Range": "bytes=0-3"})
+                self.assertEqual((begin.status, begin.body, begin.headers["Content-Range"]), (206, b"\xff\xd8\xff\xe0", f"bytes 0-3/{first}"))
+                both = server.call("HEAD", path + "/frames/1,2", headers=ANY)
+                self.assertGreater(int(both.headers["Content-Length"]), 1 << 32)
+                whole = {"Accept": "application/dicom; transfer-syntax=*"}
+                end = server.get(path, {**whole, "Range": f"bytes={1 << 32}-"})
+                self.assertEqual((end.status, end.headers["Content-Range"]), (206, f"bytes {1 << 32}-{size - 1}/{size}"))
+                self.assertTrue(end.body.endswith(second + END))
+            finally:
+                server.stop()
 
 
 if __name__ == "__main__":

@@ -122,6 +122,8 @@ class Audit(PkiCase):
                 ("lonely", (), "an intermediate seems to be missing"),
                 ("good", ("--public-url", "https://other.example.org", "--auth", "none"), "public_url: no certificate is for"),
                 ("good", ("--listen", "0.0.0.0:0", "--auth", "none"), "whoever reaches 0.0.0.0:0"),
+                ("good", ("--listen", "0.0.0.0:0", "--auth", "none"), "links would lead clients on other machines to localhost"),
+                ("good", ("--listen", "0.0.0.0:0", "--auth", "none", "--public-url", "https://127.0.0.1:8443"), "on other machines to 127.0.0.1"),
                 ("good", ("--client-ca", self.pki.path("root.pem")), "are not used"),
                 ("good", ("--client-certificates", "required", "--client-ca", self.pki.path("root.pem"), "--access-rules",
                           self.pki.path("good-rules")), "a revoked one is not told from others")):
