@@ -155,7 +155,6 @@ bool catalog_open(const struct catalog_options *options, struct catalog **ret, s
     if (!catalog)
         return error_set(err, FAULT_BUSY, "catalog: no memory");
     pthread_mutex_init(&catalog->commit_lock, NULL);
-    pthread_cond_init(&catalog->commit_done, NULL);
     pthread_mutex_init(&catalog->left.lock, NULL);
     catalog->waiting_end = &catalog->waiting;
     catalog->known_deletions = options->known_deletions;
@@ -208,7 +207,6 @@ void catalog_close(struct catalog *catalog)
     free(catalog->sql.insert_instance);
     free(catalog->left.list);
     pthread_mutex_destroy(&catalog->left.lock);
-    pthread_cond_destroy(&catalog->commit_done);
     pthread_mutex_destroy(&catalog->commit_lock);
     free(catalog);
 }

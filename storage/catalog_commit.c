@@ -3,13 +3,16 @@
  *
  * Group commit: a durable transaction costs a sync (some 444 a second were measured with one row each), so
  * all who wait share one. Whoever finds nobody committing leads: takes all that wait, runs them in one
- * transaction, commits, wakes them; meanwhile the next group gathers.
+ * transaction, commits, wakes them; meanwhile the next group gathers, and the first of it leads it. Each is
+ * woken once, by a semaphore of its own and with no lock held: a condition would wake the next group with
+ * this one, to find the lock taken and sleep again.
  *
  *   BEGIN ─► SAVEPOINT ─► a's changes ─► RELEASE ─► SAVEPOINT ─► b's fail ─► ROLLBACK TO ─► ... ─► COMMIT ─►
  * wake
  */
 #include "storage/catalog_internal.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/clock.h"
@@ -145,31 +148,48 @@ static struct commit_request *take_group(struct catalog *catalog)
     return group;
 }
 
+/* The leader's own is the first of the group. */
+static void lead(struct catalog *catalog, struct commit_request *own)
+{
+    pthread_mutex_lock(&catalog->commit_lock);
+    struct commit_request *group = take_group(catalog);
+    pthread_mutex_unlock(&catalog->commit_lock);
+    assert(group == own);
+    commit_with_left(catalog, group);
+
+    pthread_mutex_lock(&catalog->commit_lock);
+    struct commit_request *leader = catalog->waiting;
+    catalog->has_leader = leader;
+    if (leader)
+        leader->leads = true;
+    pthread_mutex_unlock(&catalog->commit_lock);
+    if (leader)
+        sem_post(&leader->woken);
+    for (struct commit_request *next, *one = own->next; one; one = next) {
+        next = one->next; /* it is its caller's again once it is woken */
+        sem_post(&one->woken);
+    }
+}
+
 bool catalog_commit(struct catalog *catalog, struct commit_request *request, struct error *err)
 {
-    request->done = false;
+    request->leads = false;
     request->next = NULL;
+    sem_init(&request->woken, 0, 0);
     pthread_mutex_lock(&catalog->commit_lock);
     *catalog->waiting_end = request;
     catalog->waiting_end = &request->next;
-    while (!request->done) {
-        if (catalog->has_leader) {
-            pthread_cond_wait(&catalog->commit_done, &catalog->commit_lock);
-            continue;
-        }
-        catalog->has_leader = true;
-        struct commit_request *group = take_group(catalog);
-        pthread_mutex_unlock(&catalog->commit_lock);
-        commit_with_left(catalog, group);
-        pthread_mutex_lock(&catalog->commit_lock);
-        for (struct commit_request *next; group; group = next) {
-            next = group->next; /* the request is its caller's again once it is done */
-            group->done = true;
-        }
-        catalog->has_leader = false;
-        pthread_cond_broadcast(&catalog->commit_done);
-    }
+    bool leads = !catalog->has_leader;
+    catalog->has_leader = true;
     pthread_mutex_unlock(&catalog->commit_lock);
+    if (!leads) {
+        while (sem_wait(&request->woken) != 0)
+            ; /* a signal came */
+        leads = request->leads;
+    }
+    if (leads)
+        lead(catalog, request);
+    sem_destroy(&request->woken);
     if (!request->ok)
         *err = request->error;
     return request->ok;

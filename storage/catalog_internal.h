@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "storage/catalog.h"
@@ -22,8 +23,11 @@
 struct commit_request {
     bool (*run)(struct commit_request *request, struct connection *writer, struct error *err);
     bool read_only; /* changed nothing, so nothing need be durable; set by run */
-    bool done, ok;
+    bool ok;
     struct error error;
+    /* of catalog_commit: */
+    bool leads; /* nobody has run it: its caller is to lead */
+    sem_t woken;
     struct commit_request *next;
 };
 
@@ -36,7 +40,6 @@ struct catalog {
     uint64_t known_deletions; /* kept, at most */
 
     pthread_mutex_t commit_lock;
-    pthread_cond_t commit_done;
     struct commit_request *waiting, **waiting_end;
     bool has_leader;
     atomic_uint_fast64_t committed_at_ms; /* when a transaction was last made durable; monotonic */
