@@ -329,7 +329,6 @@ class Bench:
         peers = self.servers(nginx=False)
         for connections in (1, 4, 8):
             self.measure("stow.ct.1-per-post", ["/dicom-web/studies"], JSON, connections, servers=peers, extra=body("ct"), unit="instance")
-        self.bare()
         self.measure("stow.ct.1-per-post.chunked", ["/dicom-web/studies"], JSON, 4, servers=peers,
                      extra=lambda s: body("ct")(s) + ["--chunked"], unit="instance")
         for connections in (1, 4):
@@ -338,6 +337,7 @@ class Bench:
         self.measure("stow.small.1-per-post", ["/dicom-web/studies"], JSON, 8, servers=peers, extra=body("small"), unit="instance")
         self.measure("stow.multi-frame.53-mb", ["/dicom-web/studies"], JSON, 1, servers=peers, extra=body("frames"), unit="instance",
                      requests=1 if smoke else 5, seconds=120)
+        self.bare()  # last: it deletes what it wrote, and ext4 makes new files slowly for minutes after that
 
     def bare(self):
         """The same bytes by 8 threads that write and fsync, and do nothing else."""

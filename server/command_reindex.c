@@ -64,7 +64,7 @@ struct command {
     struct numbers folders, generations;
     size_t folder_at, generation_at;
     uint64_t from; /* below are done already */
-    uint64_t done, bytes, refused, replaced;
+    uint64_t done, bytes, refused, replaced, drafts_aside;
     struct error failure; /* of the catalog or a folder: ends it */
 };
 
@@ -263,9 +263,29 @@ void command_reindex_forget(const struct settings *settings)
             unlink(path);
 }
 
-static bool drop_draft(void *context, uint64_t generation)
+/* Nobody can tell whether it arrived whole: what is in no place yet is not taken for an instance, and not
+ * thrown away. */
+static bool put_draft_right(void *context, uint64_t generation)
 {
-    store_remove_draft(context, generation);
+    struct command *command = context;
+    struct store *store = command->store;
+    struct error *err = &command->failure;
+    char path[PATH_MAX];
+
+    store_path(store, generation, path, sizeof path);
+    if (access(path, F_OK) != 0) {
+        if (!store_place_again(store, generation, err) || !store_set_aside(store, generation, err))
+            return false;
+        printf("set aside: %s/aside/%016" PRIx64
+               ".dcm: still arriving when the server ended, or just arrived; "
+               "where it is whole, gantry import takes it\n",
+               command->settings->data, generation);
+        fflush(stdout);
+        command->drafts_aside++;
+    } else if (!store_sync_folder(store, generation / STORE_GENERATIONS_PER_FOLDER, err)) {
+        return false;
+    }
+    store_remove_draft(store, generation);
     return true;
 }
 
@@ -286,7 +306,11 @@ static bool tidy_up(struct command *command, struct error *err)
             catalog_close(old);
         if (why.fault != FAULT_NONE)
             fprintf(stderr, "gantry reindex: the old catalog is of no use: %s\n", why.detail);
-        return store_each_draft(command->store, drop_draft, command->store, err);
+        if (!store_each_draft(command->store, put_draft_right, command, err))
+            return false;
+        if (command->failure.fault != FAULT_NONE)
+            *err = command->failure;
+        return command->failure.fault == FAULT_NONE;
     }
     const bool done = recover(command->store, old, &removed, err);
     catalog_close(old);
@@ -405,6 +429,7 @@ static int reindex(struct command *command)
     }
     if (!swap(command, &err) || !set_aside(command, &aside, &err))
         return command_fail(&command->progress, &err);
+    aside += command->drafts_aside;
     printf("%s files, %s, %s: the catalog is new, the old one is catalog.sqlite.before; %" PRIu64
            " files without a row are in aside/.\n",
            command_count(command->done, count), command_bytes((double)command->bytes, bytes),

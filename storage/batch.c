@@ -209,6 +209,8 @@ void batch_commit(struct batch *batch)
                           ? place_and_add(batch, drafts, additions, forget, &batch->why)
                           : error_set(&batch->why, FAULT_BUSY, "no memory for a batch of %zu", count);
     for (size_t i = 0; done && i < count; i++) {
+        if (additions[i].outcome == ADDED || additions[i].outcome == ADDED_REPLACING)
+            store_draft_is_kept(batch->list[i].draft);
         forget[forget_count] = note_addition(batch, &batch->list[i], &additions[i]);
         forget_count += forget[forget_count] != 0;
     }

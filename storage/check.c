@@ -149,6 +149,9 @@ static bool look_at_file(struct checking *checking, const struct catalogued_file
 
     store_path(checking->store, row->generation, path, sizeof path);
     SCOPED(file) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    /* Only its name was lost, with power: the next start gives it back. */
+    if (fd < 0 && errno == ENOENT && store_has_draft(checking->store, row->generation))
+        return false;
     if (fd < 0 || fstat(fd, &about) != 0)
         *ret = fd < 0 && (errno == ENOENT || errno == ELOOP) ? FINDING_NO_FILE : FINDING_UNREADABLE;
     else if ((uint64_t)about.st_size != row->size)

@@ -19,6 +19,7 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "storage/settling.h"
 #include "storage/store_inside.h"
 
 _Static_assert((int)STORE_DIGEST_BYTES == (int)DIGEST_BYTES, "the store's digest is SHA-256");
@@ -33,6 +34,7 @@ struct store_draft {
     int fd;
     bool ended;  /* its bytes are on their way to the disk */
     bool broken; /* an append failed: what the file holds is not what was hashed */
+    bool stays;  /* until the object's name is durable */
     char path[];
 };
 
@@ -255,7 +257,10 @@ void store_draft_close(struct store_draft *draft)
     if (!draft)
         return;
     file_close(draft->fd);
-    store_remove_draft(draft->store, draft->generation);
+    if (draft->stays)
+        settling_add(draft->store->settling, draft->generation);
+    else
+        store_remove_draft(draft->store, draft->generation);
     digest_free(draft->hashing);
     free(draft);
 }
@@ -280,7 +285,12 @@ static bool make_folder(struct store *store, uint64_t folder, struct error *err)
     return done;
 }
 
-/* Their folder too: where an object survives, the draft that tells recovery of it must have survived. */
+void store_draft_is_kept(struct store_draft *draft)
+{
+    draft->stays = true;
+}
+
+/* Their names too: an object or a row may survive only where the draft that tells recovery of it does. */
 static bool sync_drafts(struct store *store, struct store_draft *const *drafts, size_t count,
                         struct error *err)
 {
@@ -289,20 +299,28 @@ static bool sync_drafts(struct store *store, struct store_draft *const *drafts, 
         if (count > 1)
             store_draft_ended(drafts[i]); /* all before the first is waited for */
     }
-    for (size_t i = 0; i < count; i++)
-        if (fdatasync(drafts[i]->fd) != 0)
-            return error_errno(err, errno, "fdatasync of draft %" PRIu64, drafts[i]->generation);
-    return fsync(store->drafts_fd) == 0 || error_errno(err, errno, "fsync of drafts");
+    bool done = true;
+    struct error names_err = { 0 };
+    struct names_wait names;
+    settling_ask_names(store->settling, &names);
+    for (size_t i = 0; done && i < count; i++)
+        done = fdatasync(drafts[i]->fd) == 0 ||
+               error_errno(err, errno, "fdatasync of draft %" PRIu64, drafts[i]->generation);
+    if (settling_wait_names(store->settling, &names, &names_err))
+        return done;
+    if (done)
+        *err = names_err;
+    return false;
 }
 
-static bool link_draft(struct store *store, const struct store_draft *draft, struct error *err)
+static bool link_draft(struct store *store, uint64_t generation, struct error *err)
 {
     char from[DRAFT_NAME_SIZE], to[OBJECT_NAME_SIZE];
 
-    if (!make_folder(store, draft->generation / GENERATIONS_PER_FOLDER, err))
+    if (!make_folder(store, generation / GENERATIONS_PER_FOLDER, err))
         return false;
-    draft_name(draft->generation, from);
-    object_name(draft->generation, to);
+    draft_name(generation, from);
+    object_name(generation, to);
     if (linkat(store->drafts_fd, from, store->objects_fd, to, 0) != 0)
         return error_errno(err, errno, "linking objects/%s", to);
     return true;
@@ -314,18 +332,26 @@ bool store_place(struct store *store, struct store_draft *const *drafts, size_t 
     bool done = sync_drafts(store, drafts, count, err);
 
     while (done && linked < count) {
-        done = link_draft(store, drafts[linked], err);
+        done = link_draft(store, drafts[linked]->generation, err);
         linked += done;
-    }
-    /* Generations of one delivery ascend, so equal folders are neighbours; elsewhere one is synced twice. */
-    for (size_t i = 0; done && i < count; i++) {
-        const uint64_t folder = drafts[i]->generation / GENERATIONS_PER_FOLDER;
-        if (i + 1 == count || drafts[i + 1]->generation / GENERATIONS_PER_FOLDER != folder)
-            done = store_sync_folder(store, folder, err);
     }
     for (size_t i = 0; !done && i < linked; i++)
         store_forget(store, &drafts[i]->generation, 1);
     return done;
+}
+
+bool store_place_again(struct store *store, uint64_t generation, struct error *err)
+{
+    char name[OBJECT_NAME_SIZE];
+
+    object_name(generation, name);
+    return faccessat(store->objects_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
+           link_draft(store, generation, err);
+}
+
+void store_settle(struct store *store)
+{
+    settling_finish(store->settling);
 }
 
 bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation), void *context,

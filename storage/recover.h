@@ -3,9 +3,11 @@
  *
  * What a crash left behind, put right before anyone is served:
  *
- *   write drafts ─► fsync them ─► link into place, fsync folders ─► commit rows ─► unlink drafts
- *         crash: draft, no row    │    crash: draft and file, no row   │   crash: draft, file and row
- *         → remove the draft      │    → remove both                   │   → remove the draft, keep the file
+ *   write drafts ─► fsync them ─► link into place ─► commit rows ─► fsync folders ─► unlink drafts
+ *         crash: draft, no row    │ crash: draft,    │  crash: draft and row, the file's name perhaps
+ *         → remove the draft      │ perhaps a file,  │  → link the file again, fsync its folder,
+ *                                 │ no row           │    remove the draft
+ *                                 │ → remove both    │
  *
  * Rows that were replaced or deleted left a note in the catalog (catalog_leaving.h): their files go.
  */

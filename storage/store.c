@@ -22,6 +22,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "storage/settling.h"
 #include "storage/store_inside.h"
 
 /* ── opening ── */
@@ -182,7 +183,9 @@ bool store_open(const struct store_options *options, uint64_t least_next_generat
     pthread_mutex_init(&store->folder_lock, NULL);
     pthread_mutex_init(&store->behind_lock, NULL);
     pthread_cond_init(&store->behind_ended, NULL);
-    if (!open_inside(store, options, least_next_generation, err)) {
+    store->settling = settling_new(store);
+    if (!(store->settling || error_set(err, FAULT_BUSY, "no memory for the store")) ||
+        !open_inside(store, options, least_next_generation, err)) {
         store_close(store);
         return error_while(err, "opening the store");
     }
@@ -198,6 +201,7 @@ void store_close(struct store *store)
     while (store->behind > 0)
         condition_wait(&store->behind_ended, &store->behind_lock);
     pthread_mutex_unlock(&store->behind_lock);
+    settling_free(store->settling);
     pthread_cond_destroy(&store->behind_ended);
     pthread_mutex_destroy(&store->behind_lock);
     open_files_free(store->open_files);

@@ -85,8 +85,9 @@ void store_draft_ended(struct store_draft *draft);
 /* Removes the draft; what was placed stays; NULL is fine. */
 void store_draft_close(struct store_draft *draft);
 
-/* Syncs the drafts, links each to its place, syncs the folders: afterwards they survive a power cut. All or
- * none. */
+/* Syncs the drafts and their names and links each to its place: all or none. Then either its row is made
+ * durable and store_draft_is_kept told, or store_forget takes it away again before the draft is closed. The
+ * object's own name is not durable before the draft goes. */
 MUST_USE bool store_place(struct store *store, struct store_draft *const *drafts, size_t count,
                           struct error *err);
 
@@ -101,11 +102,19 @@ MUST_USE bool store_each_object(struct store *store, uint64_t folder,
 /* Moves a stored file out of the way, to <root>/aside/<generation>.dcm: no row knows it. */
 MUST_USE bool store_set_aside(struct store *store, uint64_t generation, struct error *err);
 bool store_has_draft(struct store *store, uint64_t generation);
+/* Closing it leaves it as a name until the object's name is durable: from then on it goes by itself, soon. */
+void store_draft_is_kept(struct store_draft *draft);
+/* Until all drafts that go by themselves have gone, or failed to once more. */
+void store_settle(struct store *store);
 
 /* Every generation that has a draft, as left by a crash; `each` returns false to stop. Call before threads.
  */
 MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation),
                                void *context, struct error *err);
 void store_remove_draft(struct store *store, uint64_t generation);
+/* Links a draft to its place, as left by a crash, unless it is there. */
+MUST_USE bool store_place_again(struct store *store, uint64_t generation, struct error *err);
+/* Makes the names in a folder of objects survive a power cut. */
+MUST_USE bool store_sync_folder(struct store *store, uint64_t folder, struct error *err);
 
 #endif

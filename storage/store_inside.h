@@ -28,6 +28,7 @@ struct store {
     uint64_t free_space_floor;
     atomic_uint_fast64_t next_generation;
     struct open_files *open_files;
+    struct settling *settling;
     store_told_fn *told; /* of forgotten files, or NULL */
     void *told_context;
     bool can_open_cached; /* openat2 RESOLVE_CACHED */
@@ -64,9 +65,6 @@ static inline void object_name(uint64_t generation, char into[OBJECT_NAME_SIZE])
     snprintf(into, OBJECT_NAME_SIZE, "%013" PRIx64 "/%016" PRIx64 ".dcm", generation / GENERATIONS_PER_FOLDER,
              generation);
 }
-
-/* Makes the names in a folder of objects survive a power cut. */
-MUST_USE bool store_sync_folder(struct store *store, uint64_t folder, struct error *err);
 
 /* Calls `each` with the number of every entry of the folder whose name is `digits` hexadecimal digits and
  * `suffix`, until it returns false. Other entries are not ours and are left alone. */

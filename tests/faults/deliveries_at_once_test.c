@@ -166,6 +166,7 @@ static void expect_all_told(const char *context)
                "%s: %s", context, err.detail);
         instance_record_unref(record);
     }
+    store_settle(house.store);
     snprintf(drafts, sizeof drafts, "%s/drafts", house.root);
     EXPECT(temp_folder_files(house.root, ".dcm") == rows && temp_folder_files(drafts, "") == 0,
            "%s: %zu rows, %zu files, %zu drafts", context, rows, temp_folder_files(house.root, ".dcm"),

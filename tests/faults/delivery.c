@@ -176,6 +176,7 @@ bool house_is_sound(struct house *house, struct error *err)
     char path[700];
     size_t rows = 0;
 
+    store_settle(house->store);
     for (enum sample sample = 0; sample < SAMPLES; sample++) {
         if (house_has(house, sample, err))
             rows++;

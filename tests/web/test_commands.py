@@ -282,6 +282,34 @@ class Reindex(Folder):
                 self.assertEqual(self.told_of(server, files), before)
                 server.stop()
 
+    def test_a_file_whose_name_was_lost_has_a_draft_and_is_no_finding_and_is_put_back(self):
+        file = make_dicom()
+        self.lay([file])
+        self.assertEqual(self.import_()[0], SOUND)
+        (place,) = objects(self.data)
+        place.rename(self.data / "drafts" / place.stem)
+        self.assertEqual(self.check()[0], SOUND)
+        server = self.serve()
+        self.assertEqual(server.get(path_of(file)).parts()[0][1], file)
+        self.assertEqual((objects(self.data), list((self.data / "drafts").iterdir())), ([place], []))
+
+    def test_without_a_catalog_a_draft_is_neither_an_instance_nor_lost(self):
+        self.lay([make_dicom(), make_dicom()])
+        self.assertEqual(self.import_()[0], SOUND)
+        in_place, arrived = objects(self.data)
+        drafts = self.data / "drafts"
+        os.link(in_place, drafts / in_place.stem)
+        shutil.copy(arrived, drafts / "00000000000000aa")
+        for name in self.data.glob("catalog.sqlite*"):
+            name.unlink()
+        status, out, err = run("reindex", "--data", self.data)
+        self.assertEqual(status, FOUND, out + err)
+        aside = self.data / "aside" / "00000000000000aa.dcm"
+        self.assertIn(f"set aside: {aside}: ", out)
+        self.assertEqual(aside.read_bytes(), arrived.read_bytes())
+        self.assertEqual((list(drafts.iterdir()), objects(self.data)), ([], [in_place, arrived]))
+        self.assertEqual(self.check()[0], SOUND)
+
     def test_files_that_get_no_row_are_put_aside(self):
         files = [make_dicom() for _ in range(3)]
         server = Server(data=self.data)

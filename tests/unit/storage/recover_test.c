@@ -1,7 +1,7 @@
 /* tests/unit/storage/recover_test.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * Recovery's three cases, over a real store and a made-up catalog. Real crashes: tests/crash/.
+ * Recovery's four cases, over a real store and a made-up catalog. Real crashes: tests/crash/.
  */
 #include "storage/recover.h"
 
@@ -96,6 +96,25 @@ TEST(drafts_without_a_row_go_with_their_files_and_rows_keep_theirs_until_they_le
     leaving = known;
     EXPECT(recover(store, NULL, &removed, &err) && removed == 0 && cleared == 1, "leaving: %s", err.detail);
     EXPECT(!is_readable(store, known), "its row has gone, and its file has not");
+    store_close(store);
+    temp_folder_remove(&folder);
+}
+
+TEST(a_draft_with_a_row_is_put_in_its_place_again_where_the_name_was_lost)
+{
+    struct temp_folder folder = temp_folder_new();
+    const struct store_options options = { .root = folder.path, .open_files = 8 };
+    struct store *store = NULL;
+    struct error err = { 0 };
+    uint64_t removed = 0;
+
+    catalog_fails = false;
+    leaving = 0;
+    EXPECT(store_open(&options, 1, &store, &err), "%s", err.detail);
+    row_of = leave(store, DRAFT);
+    EXPECT(!is_readable(store, row_of), "it has a name already");
+    EXPECT(recover(store, NULL, &removed, &err) && removed == 0, "%s", err.detail);
+    EXPECT(is_readable(store, row_of) && !store_has_draft(store, row_of), "not put right");
     store_close(store);
     temp_folder_remove(&folder);
 }

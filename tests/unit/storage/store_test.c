@@ -86,6 +86,37 @@ TEST(what_is_placed_is_read_and_its_draft_is_gone)
     temp_folder_remove(&folder);
 }
 
+TEST(a_draft_that_is_kept_goes_by_itself_once_its_object_has_a_durable_name)
+{
+    struct temp_folder folder = temp_folder_new();
+    struct store *store = open_store(&folder, 1, 8);
+    struct store_draft *drafts[2] = { draft_of(store, "one"), draft_of(store, "two") };
+    const uint64_t first = store_draft_generation(drafts[0]), second = store_draft_generation(drafts[1]);
+    struct error err = { 0 };
+
+    EXPECT(store_place(store, drafts, 2, &err), "%s", err.detail);
+    store_draft_is_kept(drafts[0]);
+    store_draft_is_kept(drafts[1]);
+    store_draft_close(drafts[0]);
+    store_draft_close(drafts[1]);
+    store_settle(store);
+    EXPECT(!store_has_draft(store, first) && !store_has_draft(store, second), "drafts left");
+    expect_reads(store, first, "one");
+    expect_reads(store, second, "two");
+
+    /* The end of the store does not wait for their time either. */
+    drafts[0] = draft_of(store, "three");
+    EXPECT(store_place(store, drafts, 1, &err), "%s", err.detail);
+    store_draft_is_kept(drafts[0]);
+    store_draft_close(drafts[0]);
+    store_close(store);
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/drafts", folder.path);
+    EXPECT(temp_folder_files(path, "") == 0, "drafts left");
+    EXPECT(temp_folder_files(folder.path, ".dcm") == 3, "files");
+    temp_folder_remove(&folder);
+}
+
 TEST(a_draft_is_no_object_and_closing_it_leaves_nothing)
 {
     struct temp_folder folder = temp_folder_new();
