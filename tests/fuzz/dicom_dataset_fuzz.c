@@ -8,11 +8,10 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "bridge/start.h"
 #include "tests/support/dataset_judge.h"
+#include "tests/support/nameless_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -34,17 +33,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct data_set state = { .fd = -1 };
     SCOPED(data_set) struct data_set *data_set = &state;
     struct error err = { 0 };
-    char path[64], told[160];
+    char told[160];
 
     const bool started = bridge_start(&err);
-    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    assert(started && fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (data_set_open(path, data_set, &err) && may_be_judged(data, size) &&
+    assert(started);
+    const struct nameless_file file = nameless_file_open(data, size);
+    if (data_set_open(file.path, data_set, &err) && may_be_judged(data, size) &&
         judge(data_set, told) == JUDGED_UNEQUAL) {
         fprintf(stderr, "%s\n", told);
         abort();
     }
-    close(fd);
+    nameless_file_close(&file);
     return 0;
 }

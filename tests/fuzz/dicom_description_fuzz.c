@@ -4,14 +4,12 @@
  * Any bytes as a file: described or refused, and what is described can be read by its own links.
  */
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "bridge/start.h"
 #include "dicom/bulk_value.h"
 #include "dicom/description.h"
+#include "tests/support/nameless_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,16 +31,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena arena = { 0 };
     struct description description;
     struct error err = { 0 };
-    char path[64];
 
     const bool started = bridge_start(&err);
-    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    assert(started && fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    if (description_read(path, &limits, &arena, &description, &err)) {
+    assert(started);
+    const struct nameless_file file = nameless_file_open(data, size);
+    if (description_read(file.path, &limits, &arena, &description, &err)) {
         const struct bytes link = first_link(block_bytes(description.json));
         struct bulk_value value = { 0 };
-        if (link.size > 0 && bulk_value_read(path, link, &value, &err))
+        if (link.size > 0 && bulk_value_read(file.path, link, &value, &err))
             block_unref(value.block);
         description_done(&description);
     } else {
@@ -50,6 +46,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                err.fault == FAULT_NOT_STORABLE || err.fault == FAULT_TOO_LARGE || err.fault == FAULT_BUSY);
     }
     arena_release(&arena);
-    close(fd);
+    nameless_file_close(&file);
     return 0;
 }

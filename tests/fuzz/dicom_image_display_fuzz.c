@@ -7,27 +7,14 @@
 #include "dicom/image_display.h"
 
 #include <stdlib.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "bridge/start.h"
 #include "dicom/attribute_reader.h"
 #include "dicom/image_planes.h"
+#include "tests/support/check_look.h"
+#include "tests/support/nameless_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void read_look(const struct gray_look *look)
-{
-    const struct lut *const luts[] = { &look->modality, &look->voi };
-
-    if (look->slope == 0 || (look->has_window && !(look->window.width > 0)))
-        abort();
-    for (size_t i = 0; i < COUNT_OF(luts); i++)
-        for (uint32_t k = 0; k < luts[i]->count; k++)
-            if (luts[i]->values[k] >> luts[i]->bits)
-                abort();
-}
 
 static void read_planes(const char *path)
 {
@@ -50,19 +37,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct image_display *display = NULL;
     struct error err = { 0 };
     uint16_t entries[300];
-    char path[64];
 
     if (size < 1 || !bridge_start(&err))
         return 0;
     attribute_expand_segments(bytes_of(data + 1, size - 1), data[0] % 2 ? 16 : 8, COUNT_OF(entries), entries);
-    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-        abort();
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    if (image_display_read(path, &display, &err)) {
-        read_look(&display->look);
+    const struct nameless_file file = nameless_file_open(data, size);
+    if (image_display_read(file.path, &display, &err)) {
+        check_look(&display->look);
         for (uint32_t i = 1; i <= display->frame_look_count + 1; i++) {
-            read_look(image_display_look(display, i));
+            check_look(image_display_look(display, i));
             if (!(image_display_show_ms(display, i) > 0))
                 abort();
         }
@@ -74,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
     }
     image_display_unref(display);
-    read_planes(path);
-    close(fd);
+    read_planes(file.path);
+    nameless_file_close(&file);
     return 0;
 }

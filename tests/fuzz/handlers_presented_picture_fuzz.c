@@ -6,28 +6,15 @@
  */
 #include "handlers/presented_picture.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "codec/scaling.h"
+#include "tests/support/check_look.h"
+#include "tests/support/nameless_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* bridge/start.h, which handlers do not see. */
 bool bridge_start(struct error *err);
-
-static void check_look(const struct gray_look *look)
-{
-    const struct lut *const luts[] = { &look->modality, &look->voi };
-
-    if (look->slope == 0 || (look->has_window && !(look->window.width > 0)))
-        abort();
-    for (size_t i = 0; i < COUNT_OF(luts); i++)
-        for (uint32_t k = 0; k < luts[i]->count; k++)
-            if (luts[i]->values[k] >> luts[i]->bits)
-                abort();
-}
 
 static void check(const struct presentation_state *state, const struct uid *instance)
 {
@@ -84,16 +71,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     SCOPED(presentation_state) struct presentation_state *state = NULL;
     struct error err = { 0 };
-    char path[64];
 
     if (size < 1 || !bridge_start(&err))
         return 0;
-    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size)
-        abort();
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-    const bool read = presentation_state_read(path, &state, &err);
-    close(fd);
+    const struct nameless_file file = nameless_file_open(data, size);
+    const bool read = presentation_state_read(file.path, &state, &err);
+    nameless_file_close(&file);
     if (!read)
         return 0;
     check(state, &state->images.list[0].instance);

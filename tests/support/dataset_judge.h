@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bridge/dcmtk_dataset.h"
 #include "dicom/data_set.h"
 #include "dicom/resolve_vr.h"
+#include "tests/support/dcmtk_dataset.h"
 
 enum { JUDGED_VALUE_MOST = 1 << 20 };
 

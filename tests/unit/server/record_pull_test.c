@@ -14,32 +14,22 @@
 #include <unistd.h>
 
 #include "tests/support/expect.h"
+#include "tests/support/tls_pair.h"
 
 struct line {
-    int sockets[2];
+    struct tls_pair tls;
     struct record_pull pull;
-    gnutls_session_t client, server;
-    gnutls_anon_client_credentials_t client_credentials;
-    gnutls_anon_server_credentials_t server_credentials;
     uint8_t wire[64 * 1024]; /* what the client would send */
     size_t wire_size;
     bool gather;
 };
-
-static void must(int status)
-{
-    if (status < 0) {
-        fprintf(stderr, "%s\n", gnutls_strerror(status));
-        abort();
-    }
-}
 
 static ssize_t push(gnutls_transport_ptr_t of, const void *data, size_t size)
 {
     struct line *line = of;
 
     if (!line->gather)
-        return send(line->sockets[0], data, size, MSG_NOSIGNAL);
+        return send(line->tls.sockets[0], data, size, MSG_NOSIGNAL);
     if (size > sizeof line->wire - line->wire_size)
         abort();
     memcpy(line->wire + line->wire_size, data, size);
@@ -47,50 +37,30 @@ static ssize_t push(gnutls_transport_ptr_t of, const void *data, size_t size)
     return (ssize_t)size;
 }
 
-static void open_session(gnutls_session_t *ret, unsigned kind, void *credentials)
-{
-    must(gnutls_init(ret, kind | GNUTLS_NONBLOCK));
-    must(gnutls_priority_set_direct(*ret, "NORMAL:-VERS-ALL:+VERS-TLS1.2:+ANON-ECDH", NULL));
-    must(gnutls_credentials_set(*ret, GNUTLS_CRD_ANON, credentials));
-}
-
 static struct line *open_line(void)
 {
     struct line *line = calloc(1, sizeof *line);
 
-    if (!line || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, line->sockets) != 0)
+    if (!line)
         abort();
-    must(gnutls_anon_allocate_client_credentials(&line->client_credentials));
-    must(gnutls_anon_allocate_server_credentials(&line->server_credentials));
-    open_session(&line->client, GNUTLS_CLIENT, line->client_credentials);
-    open_session(&line->server, GNUTLS_SERVER, line->server_credentials);
-    gnutls_transport_set_ptr2(line->client, (gnutls_transport_ptr_t)(intptr_t)line->sockets[0], line);
-    gnutls_transport_set_push_function(line->client, push);
-    record_pull_prepare(&line->pull, line->server, line->sockets[1]);
-    for (int client = -1, server = -1; client < 0 || server < 0;) {
-        client = client < 0 ? gnutls_handshake(line->client) : client;
-        server = server < 0 ? gnutls_handshake(line->server) : server;
-        if (gnutls_error_is_fatal(client) || gnutls_error_is_fatal(server))
-            abort();
-    }
+    tls_pair_open(&line->tls);
+    gnutls_transport_set_ptr2(line->tls.client, (gnutls_transport_ptr_t)(intptr_t)line->tls.sockets[0], line);
+    gnutls_transport_set_push_function(line->tls.client, push);
+    record_pull_prepare(&line->pull, line->tls.server, line->tls.sockets[1]);
+    tls_pair_handshake(&line->tls);
     line->gather = true;
     return line;
 }
 
 static void close_line(struct line *line)
 {
-    gnutls_deinit(line->client);
-    gnutls_deinit(line->server);
-    gnutls_anon_free_client_credentials(line->client_credentials);
-    gnutls_anon_free_server_credentials(line->server_credentials);
-    close(line->sockets[0]);
-    close(line->sockets[1]);
+    tls_pair_close(&line->tls);
     free(line);
 }
 
 static bool is_readable(const struct line *line)
 {
-    struct pollfd poll_of = { .fd = line->sockets[1], .events = POLLIN };
+    struct pollfd poll_of = { .fd = line->tls.sockets[1], .events = POLLIN };
 
     return poll(&poll_of, 1, 0) == 1;
 }
@@ -101,7 +71,7 @@ static size_t read_while_readable(struct line *line, uint8_t *into, size_t room)
     size_t size = 0;
 
     while (is_readable(line)) {
-        const ssize_t got = gnutls_record_recv(line->server, into + size, room - size);
+        const ssize_t got = gnutls_record_recv(line->tls.server, into + size, room - size);
         if (got > 0)
             size += (size_t)got;
         else if (got != GNUTLS_E_AGAIN)
@@ -117,7 +87,7 @@ static void make_records(struct line *line, uint8_t *data)
     for (size_t i = 0, at = 0; i < COUNT_OF(sizes); at += sizes[i++]) {
         for (size_t k = 0; k < sizes[i]; k++)
             data[at + k] = (uint8_t)(at + k * 13);
-        must((int)gnutls_record_send(line->client, data + at, sizes[i]));
+        tls_pair_must((int)gnutls_record_send(line->tls.client, data + at, sizes[i]));
     }
 }
 
@@ -134,9 +104,9 @@ TEST(records_cut_at_any_byte_arrive_each_as_soon_as_it_is_whole)
     for (size_t cut = 0; cut < whole; cut += cut < 700 || cut > whole - 200 ? 1 : 97) {
         struct line *line = open_line();
         make_records(line, data);
-        must((int)send(line->sockets[0], line->wire, cut, MSG_NOSIGNAL));
+        tls_pair_must((int)send(line->tls.sockets[0], line->wire, cut, MSG_NOSIGNAL));
         size_t size = read_while_readable(line, got, sizeof got);
-        must((int)send(line->sockets[0], line->wire + cut, whole - cut, MSG_NOSIGNAL));
+        tls_pair_must((int)send(line->tls.sockets[0], line->wire + cut, whole - cut, MSG_NOSIGNAL));
         size += read_while_readable(line, got + size, sizeof got - size);
         EXPECT(size == BYTES && memcmp(got, data, BYTES) == 0, "cut at %zu: %zu of %d bytes", cut, size,
                BYTES);
@@ -152,7 +122,7 @@ TEST(bytes_that_come_one_by_one_are_records_in_the_end)
 
     make_records(line, data);
     for (size_t at = 0; at < line->wire_size; at++) {
-        must((int)send(line->sockets[0], line->wire + at, 1, MSG_NOSIGNAL));
+        tls_pair_must((int)send(line->tls.sockets[0], line->wire + at, 1, MSG_NOSIGNAL));
         size += read_while_readable(line, got + size, sizeof got - size);
     }
     EXPECT(size == BYTES && memcmp(got, data, BYTES) == 0, "%zu of %d bytes", size, BYTES);
@@ -164,13 +134,13 @@ TEST(a_line_that_ends_behind_the_beginning_of_a_record_has_ended)
     struct line *line = open_line();
     uint8_t data[BYTES], got[BYTES + 1];
 
-    must((int)gnutls_record_send(line->client, "abc", 3));
+    tls_pair_must((int)gnutls_record_send(line->tls.client, "abc", 3));
     const size_t first = line->wire_size;
     make_records(line, data);
-    must((int)send(line->sockets[0], line->wire, first + RECORD_PULL_AHEAD_BYTES, MSG_NOSIGNAL));
-    shutdown(line->sockets[0], SHUT_WR);
-    EXPECT(gnutls_record_recv(line->server, got, sizeof got) == 3, "the first record");
-    const ssize_t end = gnutls_record_recv(line->server, got, sizeof got);
+    tls_pair_must((int)send(line->tls.sockets[0], line->wire, first + RECORD_PULL_AHEAD_BYTES, MSG_NOSIGNAL));
+    shutdown(line->tls.sockets[0], SHUT_WR);
+    EXPECT(gnutls_record_recv(line->tls.server, got, sizeof got) == 3, "the first record");
+    const ssize_t end = gnutls_record_recv(line->tls.server, got, sizeof got);
     EXPECT(end == 0 || (end < 0 && gnutls_error_is_fatal((int)end)), "%zd", end);
     close_line(line);
 }
@@ -181,8 +151,8 @@ TEST(each_record_but_the_first_is_one_call)
     uint8_t data[BYTES], got[BYTES + 1];
 
     make_records(line, data);
-    must((int)send(line->sockets[0], line->wire, line->wire_size, MSG_NOSIGNAL));
-    EXPECT(gnutls_record_recv(line->server, got, sizeof got) == 1, "the first record");
+    tls_pair_must((int)send(line->tls.sockets[0], line->wire, line->wire_size, MSG_NOSIGNAL));
+    EXPECT(gnutls_record_recv(line->tls.server, got, sizeof got) == 1, "the first record");
     EXPECT(line->pull.held == RECORD_PULL_AHEAD_BYTES, "%u bytes of the next", line->pull.held);
     EXPECT(read_while_readable(line, got + 1, sizeof got - 1) == BYTES - 1, "the others");
     EXPECT(line->pull.held == 0 && memcmp(got, data, BYTES) == 0, "%u held", line->pull.held);

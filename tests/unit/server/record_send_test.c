@@ -15,64 +15,21 @@
 
 #include "server/record_guard.h"
 #include "tests/support/expect.h"
+#include "tests/support/tls_pair.h"
 
-struct line {
-    int sockets[2];
-    gnutls_session_t client, server;
-    gnutls_anon_client_credentials_t client_credentials;
-    gnutls_anon_server_credentials_t server_credentials;
-};
-
-static void must(int status)
-{
-    if (status < 0) {
-        fprintf(stderr, "%s\n", gnutls_strerror(status));
-        abort();
-    }
-}
-
-static void open_session(struct line *line, unsigned kind, gnutls_session_t *ret, void *credentials)
-{
-    const int socket = line->sockets[kind == GNUTLS_SERVER];
-
-    must(gnutls_init(ret, kind | GNUTLS_NONBLOCK));
-    must(gnutls_priority_set_direct(*ret, "NORMAL:-VERS-ALL:+VERS-TLS1.2:+ANON-ECDH", NULL));
-    must(gnutls_credentials_set(*ret, GNUTLS_CRD_ANON, credentials));
-    gnutls_transport_set_int(*ret, socket);
-}
-
-static void open_line(struct line *line)
+static void open_line(struct tls_pair *line)
 {
     const int room = 8192;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, line->sockets) != 0 ||
-        setsockopt(line->sockets[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) != 0)
+    tls_pair_open(line);
+    if (setsockopt(line->sockets[1], SOL_SOCKET, SO_SNDBUF, &room, sizeof room) != 0)
         abort();
-    must(gnutls_anon_allocate_client_credentials(&line->client_credentials));
-    must(gnutls_anon_allocate_server_credentials(&line->server_credentials));
-    open_session(line, GNUTLS_CLIENT, &line->client, line->client_credentials);
-    open_session(line, GNUTLS_SERVER, &line->server, line->server_credentials);
     record_send_prepare(line->server);
-    for (int client = -1, server = -1; client < 0 || server < 0;) {
-        client = client < 0 ? gnutls_handshake(line->client) : client;
-        server = server < 0 ? gnutls_handshake(line->server) : server;
-        if (gnutls_error_is_fatal(client) || gnutls_error_is_fatal(server))
-            abort();
-    }
-}
-
-static void close_line(struct line *line)
-{
-    gnutls_deinit(line->client);
-    gnutls_deinit(line->server);
-    gnutls_anon_free_client_credentials(line->client_credentials);
-    gnutls_anon_free_server_credentials(line->server_credentials);
-    close(line->sockets[0]);
-    close(line->sockets[1]);
+    tls_pair_handshake(line);
 }
 
 /* Offers what is left, at most `piece` of it. False: something is wrong. */
-static bool offer(struct line *line, const uint8_t *data, size_t size, size_t piece, size_t *sent)
+static bool offer(struct tls_pair *line, const uint8_t *data, size_t size, size_t piece, size_t *sent)
 {
     const size_t left = size - *sent, offered = left < piece ? left : piece;
     const ssize_t outcome = left > 0 ? gnutls_record_send(line->server, data + *sent, offered) : 0;
@@ -83,7 +40,7 @@ static bool offer(struct line *line, const uint8_t *data, size_t size, size_t pi
     return true;
 }
 
-static bool receive(struct line *line, uint8_t *got, size_t size, size_t *received)
+static bool receive(struct tls_pair *line, uint8_t *got, size_t size, size_t *received)
 {
     const ssize_t outcome = gnutls_record_recv(line->client, got + *received, size - *received);
 
@@ -94,7 +51,7 @@ static bool receive(struct line *line, uint8_t *got, size_t size, size_t *receiv
 }
 
 /* One call each way, so that the sender meets a full socket again and again. False: something is wrong. */
-static bool step(struct line *line, const uint8_t *data, size_t size, size_t piece, size_t *sent,
+static bool step(struct tls_pair *line, const uint8_t *data, size_t size, size_t piece, size_t *sent,
                  uint8_t *got, size_t *received)
 {
     return offer(line, data, size, piece, sent) && receive(line, got, size, received);
@@ -109,7 +66,7 @@ TEST(what_is_sent_in_many_records_over_a_full_socket_arrives_as_it_was)
     for (size_t i = 0; i < BYTES; i++)
         data[i] = (uint8_t)(i * 31 + (i >> 8));
     for (size_t i = 0; i < COUNT_OF(pieces); i++) {
-        struct line line = { 0 };
+        struct tls_pair line = { 0 };
         size_t sent = 0, received = 0;
         unsigned steps = 0;
 
@@ -120,7 +77,7 @@ TEST(what_is_sent_in_many_records_over_a_full_socket_arrives_as_it_was)
             steps++;
         EXPECT(sent == BYTES && received == BYTES && memcmp(data, got, BYTES) == 0,
                "pieces of %zu: %zu sent, %zu received in %u steps", pieces[i], sent, received, steps);
-        close_line(&line);
+        tls_pair_close(&line);
     }
     free(data);
     free(got);
@@ -138,7 +95,7 @@ TEST(a_head_whose_body_is_at_hand_goes_out_in_one_record_with_it)
         data[i] = (uint8_t)(i * 31 + (i >> 8));
     for (size_t i = 0; i < COUNT_OF(bodies); i++) {
         const size_t whole = HEAD + bodies[i];
-        struct line line = { 0 };
+        struct tls_pair line = { 0 };
         size_t received = 0, wrong = 0;
 
         open_line(&line);
@@ -160,7 +117,7 @@ TEST(a_head_whose_body_is_at_hand_goes_out_in_one_record_with_it)
         for (unsigned answer = 0; answer < ANSWERS; answer++)
             wrong += memcmp(got + answer * whole, data, whole) != 0;
         EXPECT(wrong == 0, "%zu answers are not what was sent", wrong);
-        close_line(&line);
+        tls_pair_close(&line);
         record_guard_free(guard);
     }
     free(data);
@@ -170,7 +127,7 @@ TEST(a_head_whose_body_is_at_hand_goes_out_in_one_record_with_it)
 TEST(a_head_and_a_small_body_are_one_record)
 {
     static const struct framing_limits limits;
-    struct line line = { 0 };
+    struct tls_pair line = { 0 };
     uint8_t data[5000] = { 1 }, got[16384];
 
     open_line(&line);
@@ -184,14 +141,14 @@ TEST(a_head_and_a_small_body_are_one_record)
     EXPECT(gnutls_record_send(line.server, data, 800) == 800 &&
                gnutls_record_recv(line.client, got, sizeof got) == 800,
            "what is no head waits too");
-    close_line(&line);
+    tls_pair_close(&line);
     record_guard_free(guard);
 }
 
 TEST(a_client_that_has_gone_is_told_as_it_was_before)
 {
     static uint8_t data[200000];
-    struct line line = { 0 };
+    struct tls_pair line = { 0 };
     ssize_t outcome = 0;
 
     open_line(&line);
@@ -199,5 +156,5 @@ TEST(a_client_that_has_gone_is_told_as_it_was_before)
     for (unsigned i = 0; i < 10 && (outcome >= 0 || !gnutls_error_is_fatal((int)outcome)); i++)
         outcome = gnutls_record_send(line.server, data, sizeof data);
     EXPECT(outcome < 0 && gnutls_error_is_fatal((int)outcome), "%zd", outcome);
-    close_line(&line);
+    tls_pair_close(&line);
 }

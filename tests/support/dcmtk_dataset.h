@@ -1,13 +1,12 @@
-/* bridge/dcmtk_dataset.h
+/* tests/support/dcmtk_dataset.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * DCMTK's parser, as the judge of dicom/dataset.h in tests; nothing that is shipped calls it. A run of data
- * elements in, a tree out that can be walked. Values above 4 KiB stay where
- * they are until asked for. One thread at a time per dataset; different ones in any threads, after
- * bridge_start().
+ * DCMTK's parser, as the judge of dicom/dataset.h: no part of what is shipped. A run of data elements in, a
+ * tree out that can be walked. Values above 4 KiB stay where they are until asked for. One thread at a time
+ * per dataset; different ones in any threads, after bridge_start().
  */
-#ifndef GANTRY_BRIDGE_DCMTK_DATASET_H
-#define GANTRY_BRIDGE_DCMTK_DATASET_H
+#ifndef GANTRY_TESTS_DCMTK_DATASET_H
+#define GANTRY_TESTS_DCMTK_DATASET_H
 
 #include <stddef.h>
 #include <stdint.h>

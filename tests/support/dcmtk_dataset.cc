@@ -1,4 +1,4 @@
-/* bridge/dcmtk_dataset.cc
+/* tests/support/dcmtk_dataset.cc
  * SPDX-License-Identifier: Apache-2.0
  *
  * DCMTK's parser behind C; see dcmtk_dataset.h.
@@ -7,7 +7,7 @@
  * process. All its bytes come through `producer` below, which looks how much stack has been used and plays a
  * broken stream when it is too much. So the fence holds whatever DCMTK takes the bytes for.
  */
-#include "bridge/dcmtk_dataset.h"
+#include "tests/support/dcmtk_dataset.h"
 
 #include "dcmtk/config/osconfig.h"
 
