@@ -24,7 +24,7 @@ static const struct {
     { "image/x-jls", "image/jls" },           { "image/x-dicom-rle", "image/dicom-rle" },
     { "image/dicom+rle", "image/dicom-rle" }, { "image/dicom+jpeg", "image/jpeg" },
     { "image/dicom+jp2", "image/jp2" },       { "image/dicom+jpx", "image/jpx" },
-    { "video/mpeg2", "video/mpeg" },
+    { "video/mpeg2", "video/mpeg" },          { "image/jhc", "image/jphc" },
 };
 
 static struct bytes current_name(struct bytes media_type)

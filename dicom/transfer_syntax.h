@@ -25,8 +25,8 @@ const struct transfer_syntax_info *transfer_syntax_info(enum transfer_syntax syn
 /* SYNTAX_UNKNOWN when the table has no such UID. */
 enum transfer_syntax transfer_syntax_of_uid(struct bytes uid);
 /* The default syntax of a media type (PS3.18 Table 8.7.3-5), also by the old names image/x-jls,
- * image/x-dicom-rle, image/dicom+jpeg, image/dicom+jp2, image/dicom+jpx, image/dicom+rle, video/mpeg2;
- * letters of any case. SYNTAX_UNKNOWN: none. */
+ * image/x-dicom-rle, image/dicom+jpeg, image/dicom+jp2, image/dicom+jpx, image/dicom+rle, image/jhc,
+ * video/mpeg2; letters of any case. SYNTAX_UNKNOWN: none. */
 enum transfer_syntax transfer_syntax_of_media(struct bytes media_type);
 /* Is `media_type` (current or old name) the type of `syntax`? */
 bool transfer_syntax_has_media(enum transfer_syntax syntax, struct bytes media_type);

@@ -45,6 +45,7 @@ static const struct {
     { "image/jpeg", "image/dicom+jpeg" },
     { "image/jp2", "image/dicom+jp2" },
     { "image/jpx", "image/dicom+jpx" },
+    { "image/jphc", "image/jhc" }, /* the only name of HTJ2K that dicomweb-client lets its user ask for */
     { "video/mpeg", "video/mpeg2" },
 };
 

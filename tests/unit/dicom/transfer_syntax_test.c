@@ -39,6 +39,7 @@ TEST(a_media_type_means_its_default_syntax)
         { "image/x-dicom-rle", SYNTAX_RLE_LOSSLESS },
         { "image/dicom+rle", SYNTAX_RLE_LOSSLESS },
         { "video/mpeg2", SYNTAX_MPEG2_HIGH },
+        { "image/jhc", SYNTAX_HTJ2K_LOSSLESS },
         { "video/mp4", SYNTAX_MPEG4_HIGH_41 },
         { "image/png", SYNTAX_UNKNOWN },
     };
