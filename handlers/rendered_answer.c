@@ -37,13 +37,17 @@ bool rendered_send(const struct rendered *what, const struct representation *how
                                err);
 }
 
-bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum picture_format format,
+bool rendered_answer_frame(const struct rendered *asked, uint32_t frame, enum picture_format format,
                            bool several, struct error *err)
 {
-    struct arena *arena = what->request->arena;
+    struct arena *arena = asked->request->arena;
+    struct rendered named = *asked;
+    const struct rendered *const what = &named;
     const char *tail = arena_printf(arena, "/frames/%" PRIu32, frame);
     const char *type = picture_format_info(format)->media_type;
     struct block *picture = NULL;
+
+    named.parameters.name = rendering_parameters_name(&asked->parameters, arena);
     const struct representation how = {
         .content_type = type,
         .location = link_to(arena, what->request->public_base, &what->record->key, several ? tail : ""),

@@ -33,7 +33,7 @@ MUST_USE bool rendered_send(const struct rendered *what, const struct representa
                             struct block *taken, struct error *err);
 /* The frame alone, or 304; made where making is due (response_patience). `several`: the instance has others,
  * so that the location names this one. WOULD_WAIT and faults as of rendered_picture. */
-MUST_USE bool rendered_answer_frame(const struct rendered *what, uint32_t frame, enum picture_format format,
+MUST_USE bool rendered_answer_frame(const struct rendered *asked, uint32_t frame, enum picture_format format,
                                     bool several, struct error *err);
 
 #endif

@@ -16,17 +16,29 @@ struct one_picture {
     enum picture_format format;
 };
 
+/* `name` begins with the renderer's. */
+static bool cached(const struct service *service, const struct request *request,
+                   const struct instance_record *record, uint32_t frame, const char *name,
+                   enum patience patience, rendered_make_fn *make, void *context, struct block **ret,
+                   struct error *err)
+{
+    const struct frame_key key = frame_key_of(record->generation, record->digest, frame, name);
+
+    return frame_cache_get(service->frame_cache, &key, patience, request->waiter, make, context, ret, err);
+}
+
 bool rendered_cached(const struct service *service, const struct request *request,
                      const struct instance_record *record, uint32_t frame, const char *name,
                      enum patience patience, rendered_make_fn *make, void *context, struct block **ret,
                      struct error *err)
 {
     struct arena arena = { 0 };
-    const struct frame_key key = frame_key_of(record->generation, record->digest, frame,
-                                              arena_printf(&arena, "renderer " RENDERER_VERSION " %s", name));
+    const bool done = cached(service, request, record, frame,
+                             arena_printf(&arena, "renderer " RENDERER_VERSION " %s", name), patience, make,
+                             context, ret, err);
 
     arena_release(&arena);
-    return frame_cache_get(service->frame_cache, &key, patience, request->waiter, make, context, ret, err);
+    return done;
 }
 
 static bool make_picture(void *context, struct block **ret, struct error *err)
@@ -44,11 +56,10 @@ bool rendered_picture(const struct service *service, const struct request *reque
 {
     struct one_picture one = { service, record, parameters, &frame, 1, format };
     struct arena arena = { 0 };
-    const char *name =
-        arena_printf(&arena, "rendered %s %" PRIu32 " %s", picture_format_info(format)->media_type, frame,
-                     rendering_parameters_name(parameters, &arena));
-    const bool done =
-        rendered_cached(service, request, record, frame, name, patience, make_picture, &one, ret, err);
+    const char *name = arena_printf(&arena, "renderer " RENDERER_VERSION " rendered %s %" PRIu32 " %s",
+                                    picture_format_info(format)->media_type, frame,
+                                    rendering_parameters_name(parameters, &arena));
+    const bool done = cached(service, request, record, frame, name, patience, make_picture, &one, ret, err);
 
     arena_release(&arena);
     return done;

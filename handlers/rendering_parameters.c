@@ -307,6 +307,8 @@ const char *rendering_parameters_name(const struct rendering_parameters *paramet
 {
     const struct region *region = &parameters->region;
     const struct voi_window *window = &parameters->window;
+    if (parameters->name)
+        return parameters->name;
     const char *name = arena_printf(arena, "renderer " RENDERER_VERSION " q%u%s a%d%d i%d b%d o%d",
                                     parameters->quality, parameters->quality_is_default ? "d" : "",
                                     parameters->annotate_patient, parameters->annotate_technique,

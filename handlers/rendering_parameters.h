@@ -37,6 +37,7 @@ struct rendering_parameters {
     uint64_t state_generation;
     struct blend_images *blend; /* with a blending one: what lies above, and which images these are */
     uint64_t blend_mark;
+    const char *name; /* rendering_parameters_name, set when nothing else will change any more; NULL: not */
 };
 
 /* For /rendered. */

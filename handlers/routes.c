@@ -6,6 +6,7 @@
  */
 #include "handlers/routes.h"
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include "handlers/transactions.h"
@@ -25,7 +26,7 @@ static const struct route routes[] = {
 enum { SEGMENTS_MOST = 64, ALLOW_BYTES = 64 };
 
 struct segments {
-    struct bytes list[SEGMENTS_MOST];
+    const struct bytes *list;
     size_t count;
 };
 
@@ -35,22 +36,24 @@ const struct route *route_at(size_t n)
 }
 
 /* One slash at the end names the same resource (HTTP-11). */
-static bool cut_segments(struct bytes path, struct arena *arena, struct segments *ret, struct error *err)
+static bool cut_segments(struct bytes path, struct arena *arena, struct bytes room[SEGMENTS_MOST],
+                         struct segments *ret, struct error *err)
 {
     struct bytes rest = bytes_from(path, 1);
+    size_t count = 0;
 
     if (rest.size > 0 && rest.data[rest.size - 1] == '/')
         rest.size--;
-    ret->count = 0;
     while (rest.size > 0) {
         const struct bytes segment = bytes_cut(&rest, '/');
 
-        if (ret->count == SEGMENTS_MOST)
+        if (count == SEGMENTS_MOST)
             return error_set(err, FAULT_NOT_FOUND, "more than %d path segments", SEGMENTS_MOST);
-        if (!uri_decode(segment, false, arena, &ret->list[ret->count], err))
+        if (!uri_decode(segment, false, arena, &room[count], err))
             return false;
-        ret->count++;
+        count++;
     }
+    *ret = (struct segments){ room, count };
     return true;
 }
 
@@ -63,6 +66,26 @@ static const char *behind_word(const char *at, struct bytes segment)
     while (same < segment.size && at[same] && (uint8_t)at[same] == segment.data[same])
         same++;
     return same == segment.size && (at[same] == '/' || at[same] == '\0') ? at + same : NULL;
+}
+
+/* How many segments the pattern of each route has, 0: any number. Most routes are passed over by it. */
+static uint8_t pattern_segments[COUNT_OF(routes)];
+
+static size_t slashes_of(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text; text++)
+        count += *text == '/';
+    return count;
+}
+
+static void count_pattern_segments(void)
+{
+    for (size_t i = 0; i < COUNT_OF(routes); i++)
+        pattern_segments[i] = routes[i].pattern[1] == '\0' || strstr(routes[i].pattern, "{...}")
+                                  ? 0
+                                  : (uint8_t)slashes_of(routes[i].pattern);
 }
 
 /* Does the pattern fit? What stands for its {} goes into params. */
@@ -102,10 +125,10 @@ static bool pattern_fits(const char *pattern, const struct segments *path, struc
 const char *route_pattern_of(struct bytes path, struct arena *arena)
 {
     struct segments segments;
-    struct bytes params[REQUEST_PARAMS] = { { NULL, 0 } };
+    struct bytes room[SEGMENTS_MOST], params[REQUEST_PARAMS] = { { NULL, 0 } };
     struct error ignored = { 0 };
 
-    if (!cut_segments(path, arena, &segments, &ignored))
+    if (!cut_segments(path, arena, room, &segments, &ignored))
         return NULL;
     for (size_t i = 0; i < COUNT_OF(routes); i++)
         if (!routes[i].at_root && pattern_fits(routes[i].pattern, &segments, arena, params))
@@ -155,7 +178,9 @@ bool route_find(enum method method, struct bytes path, const char *base_path, st
 {
     const enum method sought = method == METHOD_HEAD ? METHOD_GET : method;
     const struct bytes under = path_under(path, base_path);
+    static pthread_once_t counted = PTHREAD_ONCE_INIT;
     struct segments at_root, below = { .count = 0 };
+    struct bytes room[SEGMENTS_MOST];
     bool offered[METHOD_UNKNOWN] = { false }, known = false;
     struct bytes matched[REQUEST_PARAMS];
 
@@ -169,14 +194,20 @@ bool route_find(enum method method, struct bytes path, const char *base_path, st
         *ret_allow = allow_text(offered, arena);
         return true;
     }
-    if (!uri_check_path(path, err) || !cut_segments(path, arena, &at_root, err) ||
-        (under.data && !cut_segments(under, arena, &below, err)))
+    if (!uri_check_path(path, err) || !cut_segments(path, arena, room, &at_root, err))
         return false;
+    if (under.data) {
+        const size_t told = slashes_of(base_path), of_base = told < at_root.count ? told : at_root.count;
+        below = (struct segments){ at_root.list + of_base, at_root.count - of_base };
+    }
+    pthread_once(&counted, count_pattern_segments);
 
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
         const struct segments *segments = routes[i].at_root ? &at_root : &below;
 
-        if ((!routes[i].at_root && !under.data) || !pattern_fits(routes[i].pattern, segments, arena, matched))
+        if ((!routes[i].at_root && !under.data) ||
+            (pattern_segments[i] && pattern_segments[i] != segments->count) ||
+            !pattern_fits(routes[i].pattern, segments, arena, matched))
             continue;
         if (!known || routes[i].method == sought) {
             *ret_path = routes[i].at_root ? path : under;

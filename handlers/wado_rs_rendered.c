@@ -63,6 +63,7 @@ static bool answer_parts(const struct rendered *what, const struct rendered_part
     const char *type = NULL;
 
     *parameters = what->parameters;
+    parameters->name = rendering_parameters_name(&what->parameters, arena);
     kept.parameters = parameters;
     if (representation_is_held(what->request, &how, what->response))
         return true;

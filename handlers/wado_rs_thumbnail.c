@@ -192,8 +192,8 @@ static bool answer(struct thumbnail *what, uint32_t frame, const char *tail, enu
     struct block *picture = NULL;
 
     choose_size(what);
-    const char *named = arena_printf(arena, "thumbnail %" PRIu32 " %s", frame,
-                                     rendering_parameters_name(&what->parameters, arena));
+    what->parameters.name = rendering_parameters_name(&what->parameters, arena);
+    const char *named = arena_printf(arena, "thumbnail %" PRIu32 " %s", frame, what->parameters.name);
     const struct representation how = {
         .content_type = type,
         .location = link_to(arena, what->request->public_base, &what->record->key, tail),

@@ -12,17 +12,19 @@ enum { TAG_BYTES = 16 };
 const char *etag_make(struct arena *arena, struct bytes what, const char *representation)
 {
     uint8_t sum[DIGEST_BYTES];
-    char hex[2 * TAG_BYTES + 1];
     const uint64_t size = what.size; /* in front, so that the two cannot be divided otherwise */
-    struct digest *digest = digest_new();
+    const size_t length = strlen(representation);
+    uint8_t *all = arena_alloc(arena, sizeof size + what.size + length);
+    char *tag = arena_alloc(arena, 2 * TAG_BYTES + 3);
 
-    digest_add(digest, bytes_of(&size, sizeof size));
-    digest_add(digest, what);
-    digest_add(digest, bytes_of_text(representation));
-    digest_get(digest, sum);
-    digest_free(digest);
-    digest_hex(sum, TAG_BYTES, hex);
-    return arena_printf(arena, "\"%s\"", hex);
+    memcpy(all, &size, sizeof size);
+    memcpy(all + sizeof size, what.data, what.size);
+    memcpy(all + sizeof size + what.size, representation, length);
+    digest_of(bytes_of(all, sizeof size + what.size + length), sum);
+    tag[0] = '"';
+    digest_hex(sum, TAG_BYTES, tag + 1);
+    memcpy(tag + 1 + 2 * TAG_BYTES, "\"", 2);
+    return tag;
 }
 
 /* The next tag of a list, quotes included, and whether it is weak; size 0: the end, or no tag at all. */

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "server/dispatcher.h"
 #include "server/framing.h"
+#include "server/no_delay.h"
 #include "server/record_guard.h"
 #include "server/record_pull.h"
 #include "server/record_send.h"
@@ -471,6 +472,7 @@ static void notify_connection(void *context, struct MHD_Connection *connection, 
     watch_add(transport->watch, &own->watched, own->fd);
     if (!transport->tls)
         return;
+    no_delay_keep(own->fd);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
     if (info && info->tls_session)
