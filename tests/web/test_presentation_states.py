@@ -11,8 +11,8 @@ import unittest
 import numpy
 from gantry import make_dicom, path_of, uid, uids_of
 from pictures import read_png
+from rendered_case import PARTS, PNG, RenderedCase, item, linear, ramp
 from test_rendered_reference import read_pnm
-from test_rendered import PARTS, PNG, RenderedCase, item, linear, ramp
 
 
 def lab_of(red, green, blue):
