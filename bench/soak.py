@@ -364,45 +364,49 @@ class Soak:
         return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
     def retrieval_during_ingest(self):
-        """Frames are fetched, by turns at idle and while four senders store: the slowest hundredth in both."""
+        """Frames are fetched by turns at idle, while four senders store, and while they store in another server: what the
+        processors and the disk do to them whoever takes the studies in. The slowest hundredth of each."""
         rounds, seconds = (1, 1) if self.small else (6, 4)
         self.start()
+        other = Server(data=self.folder / "other")
         instances = Instances(uid(os.getpid(), 906), uid(os.getpid(), 906, 1), 512, 512)
         files = [instances.next()[1] for _ in range(40)]
         expect(self.server.store(files).status == 200, "the sample")
         paths = [self.server.base + path_of(f) + "/frames/1" for f in files]
         header = "Accept: multipart/related; type=application/octet-stream; transfer-syntax=*"
-        storing, stop, counts = threading.Event(), threading.Event(), []
+        turns = {"idle": None, "here": self.server, "other": other}
+        taking, ended, counts = [None], threading.Event(), []
 
         def send(number):
-            own, link, count = Instances(uid(os.getpid(), 907, number + 1), uid(os.getpid(), 907, number + 1, 1), 512, 512), \
-                self.server.connection(300), 0
-            while not stop.is_set():
-                if storing.wait(0.1) and not stop.is_set():
-                    expect(self.server.store([own.next()[1]], connection=link).status == 200, "a sender")
-                    count += 1
+            own, links, count = Instances(uid(os.getpid(), 907, number + 1), uid(os.getpid(), 907, number + 1, 1), 512, 512), {}, 0
+            while not ended.is_set():
+                server = taking[0]
+                if server is None:
+                    time.sleep(0.02)
+                    continue
+                link = links.setdefault(server.port, None) or server.connection(300)
+                links[server.port] = link
+                expect(server.store([own.next()[1]], connection=link).status == 200, "a sender")
+                count += server is self.server
             counts.append(count)
         senders = [threading.Thread(target=send, args=(n,)) for n in range(4)]
         [t.start() for t in senders]
-        idle, busy = [], []
+        runs = {name: [] for name in turns}
         try:
             for _ in range(rounds):
-                storing.clear()
-                time.sleep(0.3)
-                idle.append(self.load(seconds, paths, header))
-                storing.set()
-                busy.append(self.load(seconds, paths, header))
+                for name, server in turns.items():
+                    taking[0] = server
+                    time.sleep(0.3)
+                    runs[name].append(self.load(seconds, paths, header))
         finally:
-            stop.set()
-            storing.set()
+            ended.set()
             [t.join() for t in senders]
-        expect(all(r["failed"] == 0 for r in idle + busy), f"{idle} {busy}")
-
-        def median(runs, what):
-            return statistics.median(r[what] for r in runs)
-        ratio = statistics.median(b["p99_ms"] / max(i["p99_ms"], 0.001) for i, b in zip(idle, busy))
-        self.tell("retrieve-during-ingest", f"frames p99 {median(busy, 'p99_ms'):.1f} ms among {sum(counts)} stores, {median(idle, 'p99_ms'):.1f} ms"
-                  f" idle ({ratio:.1f} x), p50 {median(busy, 'p50_ms'):.1f} and {median(idle, 'p50_ms'):.1f}", 0, 256)
+            other.stop()
+        expect(all(r["failed"] == 0 for name in runs for r in runs[name]), f"{runs}")
+        p99, p50 = ({name: statistics.median(r[what] for r in runs[name]) for name in runs} for what in ("p99_ms", "p50_ms"))
+        self.tell("retrieve-during-ingest", f"frames p99 {p99['here']:.1f} ms among {sum(counts)} stores, {p99['idle']:.1f} ms idle"
+                  f" ({p99['here'] / max(p99['idle'], 0.001):.1f} x), {p99['other']:.1f} ms while another server stores;"
+                  f" p50 {p50['here']:.1f}, {p50['idle']:.1f} and {p50['other']:.1f}", 0, 256)
         self.stop()
 
     def run(self):
