@@ -200,6 +200,8 @@ try {
     return error_set(err, FAULT_CORRUPT_PIXELS, "OpenJPH: threw");
 }
 
+/* OpenJPH 0.9.0 looks at lanes beyond blocks whose width is no multiple of eight, as valgrind tells
+ * (codeblock::encode): in lines of its own, whatever lies behind the width of ours. */
 extern "C" bool ht_j2k_encode(const uint8_t *from, const struct ht_j2k_image *image,
                               const struct ht_j2k_style *style, struct block **ret, struct error *err)
 try {
