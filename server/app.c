@@ -248,8 +248,10 @@ static bool build_workers(struct app *app, struct error *err)
     if (!worker_pool_start(house_workers(app->started), (unsigned)app->started->worker_queue, &app->pool,
                            err))
         return false;
-    worker_pool_limit_making(app->pool, decoders > cores ? decoders : cores);
-    return true;
+    if (worker_pool_add_makers(app->pool, decoders > cores ? decoders : cores, err))
+        return true;
+    worker_pool_stop(app->pool);
+    return false;
 }
 
 static void drop_workers(struct app *app)

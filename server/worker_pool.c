@@ -3,9 +3,11 @@
  *
  * Three queues under one lock. A worker takes interactive work first, then making, then bulk; the last two
  * only while fewer than three quarters of all workers are at them: however many uploads there are, someone is
- * left who answers viewers. Makers are no more than the machine has cores: more would share them by slices of
- * time, so that all are late, and clients' turns mean nothing to the kernel. A job that an address may not
- * have run yet stays where it is, and others go past it.
+ * left who answers viewers. Makers, where there are any, do all the making and nothing else. They are no more
+ * than the machine has cores: more would share them by slices of time, so that all are late, and clients'
+ * turns mean nothing to the kernel. And they are nice: a frame that only has to be read is not to wait for a
+ * slice of a codec's time. A job that an address may not have run yet stays where it is, and others go past
+ * it.
  *
  * Who has nothing to do lies on a stack, each with a condition of its own: the one who fell asleep last is
  * woken, its memory still warm, and only once the lock is free, or it would wake to wait for that. Nobody is
@@ -17,6 +19,8 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/condition.h"
 #include "server/clients.h"
@@ -27,13 +31,15 @@ enum { STACK_BYTES = 4 * 1024 * 1024 };
 #else
 enum { STACK_BYTES = 1024 * 1024 };
 #endif
+enum { MAKERS_NICENESS = 10 };
 
 struct worker {
     struct worker_pool *pool;
     pthread_t thread;
     pthread_cond_t wake;
+    bool makes;
     struct worker *next_idle; /* lock, and below */
-    bool idle;                /* on the stack */
+    bool idle;                /* on the stack of its kind */
 };
 
 struct worker_pool {
@@ -42,13 +48,15 @@ struct worker_pool {
     struct address nobody;                 /* for jobs without a seat; they are not counted */
     struct seat no_seat;
     unsigned queued, longest_queue;
-    struct worker *idle;
-    unsigned at_bulk, most_at_bulk, most_of_one; /* at_bulk: at making too */
-    unsigned at_making, most_at_making;
+    struct worker *idle, *idle_makers;
+    unsigned at_bulk, most_at_bulk, most_of_one; /* at_bulk: at making too, where there are no makers */
     bool stopping;
-    unsigned started;
+    struct worker *makers; /* NULL: workers make */
+    unsigned makers_started, started;
     struct worker workers[];
 };
+
+static _Thread_local const struct worker *this_worker; /* NULL: not one of a pool's threads */
 
 /* One address leaves some workers to the others, however much it asks for. */
 static bool may_go(const struct address *address, const struct worker_pool *pool)
@@ -77,16 +85,20 @@ static bool may_go_bulk(const struct fair_group *group, void *pool)
         pool);
 }
 
-/* May one more do work of that urgency? Lock held. */
-static bool has_place(const struct worker_pool *pool, enum urgency urgency)
+static bool is_for_makers(const struct worker_pool *pool, enum urgency urgency)
 {
-    return urgency == URGENCY_INTERACTIVE ||
-           (pool->at_bulk < pool->most_at_bulk &&
-            (urgency != URGENCY_MAKING || pool->at_making < pool->most_at_making));
+    return pool->makers && urgency == URGENCY_MAKING;
 }
 
-/* The next job that a worker may do now, or NULL; lock held. */
-static struct job *next_job(struct worker_pool *pool, enum urgency *ret_urgency)
+/* May one more do work of that urgency? A maker is there for nothing else. Lock held. */
+static bool has_place(const struct worker_pool *pool, enum urgency urgency)
+{
+    return urgency == URGENCY_INTERACTIVE || is_for_makers(pool, urgency) ||
+           pool->at_bulk < pool->most_at_bulk;
+}
+
+/* The next job that the worker may do now, or NULL; lock held. */
+static struct job *next_job(struct worker_pool *pool, const struct worker *worker, enum urgency *ret_urgency)
 {
     static bool (*const may[SEAT_QUEUES])(const struct fair_group *, void *) = {
         [URGENCY_INTERACTIVE] = may_go_interactive,
@@ -95,8 +107,8 @@ static struct job *next_job(struct worker_pool *pool, enum urgency *ret_urgency)
     };
 
     for (enum urgency urgency = URGENCY_INTERACTIVE; urgency <= URGENCY_BULK; urgency++) {
-        struct job *job =
-            has_place(pool, urgency) ? fair_queue_pop(&pool->queues[urgency], may[urgency], pool) : NULL;
+        const bool may_do = is_for_makers(pool, urgency) == worker->makes && has_place(pool, urgency);
+        struct job *job = may_do ? fair_queue_pop(&pool->queues[urgency], may[urgency], pool) : NULL;
         if (job) {
             *ret_urgency = urgency;
             return job;
@@ -108,22 +120,28 @@ static struct job *next_job(struct worker_pool *pool, enum urgency *ret_urgency)
 /* `by` is 1 or -1; lock held. */
 static void count_at_work(struct worker_pool *pool, enum urgency urgency, int by)
 {
-    pool->at_bulk += urgency == URGENCY_INTERACTIVE ? 0 : (unsigned)by;
-    pool->at_making += urgency == URGENCY_MAKING ? (unsigned)by : 0;
+    if (urgency != URGENCY_INTERACTIVE && !is_for_makers(pool, urgency))
+        pool->at_bulk += (unsigned)by;
+}
+
+/* Lock held. */
+static struct worker **idle_of(struct worker_pool *pool, bool makes)
+{
+    return makes ? &pool->idle_makers : &pool->idle;
 }
 
 /* Until woken, or for a second at most; lock held, but not meanwhile. */
 static void sleep_until_woken(struct worker *worker)
 {
     struct worker_pool *pool = worker->pool;
+    struct worker **at = idle_of(pool, worker->makes);
 
     worker->idle = true;
-    worker->next_idle = pool->idle;
-    pool->idle = worker;
+    worker->next_idle = *at;
+    *at = worker;
     condition_wait(&worker->wake, &pool->lock);
     if (!worker->idle)
         return;
-    struct worker **at = &pool->idle;
     while (*at != worker)
         at = &(*at)->next_idle;
     *at = worker->next_idle;
@@ -134,6 +152,8 @@ static void wake_all(struct worker_pool *pool)
 {
     for (unsigned i = 0; i < pool->started; i++)
         pthread_cond_signal(&pool->workers[i].wake);
+    for (unsigned i = 0; i < pool->makers_started; i++)
+        pthread_cond_signal(&pool->makers[i].wake);
 }
 
 static void *work(void *of)
@@ -141,10 +161,13 @@ static void *work(void *of)
     struct worker *worker = of;
     struct worker_pool *pool = worker->pool;
 
+    this_worker = worker;
+    if (worker->makes)
+        setpriority(PRIO_PROCESS, (id_t)gettid(), MAKERS_NICENESS); /* this thread alone, on Linux */
     pthread_mutex_lock(&pool->lock);
     for (;;) {
         enum urgency urgency;
-        struct job *job = next_job(pool, &urgency);
+        struct job *job = next_job(pool, worker, &urgency);
         if (!job) {
             /* Work may be left of which too many are at it already: they will take it as they finish. */
             if (pool->stopping && !pool->queued)
@@ -174,6 +197,22 @@ static void *work(void *of)
     return NULL;
 }
 
+static bool start_thread(struct worker_pool *pool, struct worker *worker, bool makes, struct error *err)
+{
+    pthread_attr_t attributes;
+
+    worker->pool = pool;
+    worker->makes = makes;
+    pthread_cond_init(&worker->wake, NULL);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    const int failed = pthread_create(&worker->thread, &attributes, work, worker);
+    pthread_attr_destroy(&attributes);
+    if (failed)
+        pthread_cond_destroy(&worker->wake);
+    return !failed || error_errno(err, failed, "starting a worker");
+}
+
 bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret, struct error *err)
 {
     assert(workers > 0);
@@ -187,37 +226,34 @@ bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_p
     pool->most_at_bulk = workers - (workers + 3) / 4;
     if (pool->most_at_bulk == 0)
         pool->most_at_bulk = 1;
-    pool->most_at_making = pool->most_at_bulk;
     pool->most_of_one = workers - (workers + 7) / 8;
     if (pool->most_of_one == 0)
         pool->most_of_one = 1;
 
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    for (; pool->started < workers; pool->started++) {
-        struct worker *worker = &pool->workers[pool->started];
-        worker->pool = pool;
-        pthread_cond_init(&worker->wake, NULL);
-        const int failed = pthread_create(&worker->thread, &attributes, work, worker);
-        if (failed) {
-            pthread_cond_destroy(&worker->wake);
-            pthread_attr_destroy(&attributes);
-            error_errno(err, failed, "starting worker %u of %u", pool->started + 1, workers);
+    for (; pool->started < workers; pool->started++)
+        if (!start_thread(pool, &pool->workers[pool->started], false, err)) {
+            const unsigned number = pool->started + 1;
             worker_pool_stop(pool);
-            return false;
+            return error_while(err, "worker %u of %u", number, workers);
         }
-    }
-    pthread_attr_destroy(&attributes);
     *ret = pool;
     return true;
 }
 
-void worker_pool_limit_making(struct worker_pool *pool, unsigned most)
+bool worker_pool_add_makers(struct worker_pool *pool, unsigned makers, struct error *err)
 {
+    assert(makers > 0 && !pool->makers);
+    struct worker *list = calloc(makers, sizeof *list);
+    bool done = list || error_set(err, FAULT_BUSY, "no memory for %u makers", makers);
+
     pthread_mutex_lock(&pool->lock);
-    pool->most_at_making = most < pool->most_at_bulk ? most : pool->most_at_bulk;
+    pool->makers = list;
+    while (done && pool->makers_started < makers) {
+        done = start_thread(pool, &list[pool->makers_started], true, err);
+        pool->makers_started += done;
+    }
     pthread_mutex_unlock(&pool->lock);
+    return done || error_while(err, "making");
 }
 
 /* Lock held. */
@@ -236,12 +272,11 @@ static void enqueue(struct worker_pool *pool, enum urgency urgency, struct job *
 /* Ends the caller's hold of the lock, with one of the sleepers awake who may do work of that urgency. */
 static void unlock_and_wake(struct worker_pool *pool, enum urgency urgency)
 {
-    struct worker *worker = pool->idle;
+    struct worker **idle = idle_of(pool, is_for_makers(pool, urgency));
+    struct worker *worker = has_place(pool, urgency) ? *idle : NULL;
 
-    if (!has_place(pool, urgency))
-        worker = NULL;
     if (worker) {
-        pool->idle = worker->next_idle;
+        *idle = worker->next_idle;
         worker->idle = false;
     }
     pthread_mutex_unlock(&pool->lock);
@@ -297,7 +332,11 @@ void worker_pool_again(struct worker_pool *pool, enum urgency urgency, struct jo
 {
     pthread_mutex_lock(&pool->lock);
     enqueue(pool, urgency, job);
-    pthread_mutex_unlock(&pool->lock);
+    /* Unless what was begun by the one kind is for the other to go on with. */
+    if (this_worker && this_worker->makes == is_for_makers(pool, urgency))
+        pthread_mutex_unlock(&pool->lock);
+    else
+        unlock_and_wake(pool, urgency);
 }
 
 void worker_pool_stop(struct worker_pool *pool)
@@ -310,8 +349,13 @@ void worker_pool_stop(struct worker_pool *pool)
     pthread_mutex_unlock(&pool->lock);
     for (unsigned i = 0; i < pool->started; i++)
         pthread_join(pool->workers[i].thread, NULL);
+    for (unsigned i = 0; i < pool->makers_started; i++)
+        pthread_join(pool->makers[i].thread, NULL);
     for (unsigned i = 0; i < pool->started; i++)
         pthread_cond_destroy(&pool->workers[i].wake);
+    for (unsigned i = 0; i < pool->makers_started; i++)
+        pthread_cond_destroy(&pool->makers[i].wake);
+    free(pool->makers);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }

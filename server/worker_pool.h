@@ -11,7 +11,8 @@
 #include "base/attributes.h"
 #include "base/error.h"
 
-/* Making is decoding and encoding for one who looks: before bulk, and like it never on the last quarter. */
+/* Making is decoding and encoding for one who looks: by makers, or before bulk, and like it never on the last
+ * quarter of the workers. */
 enum urgency { URGENCY_INTERACTIVE, URGENCY_MAKING, URGENCY_BULK };
 
 /* Lives inside its owner; in the queue at most once. The pool does not touch it after `run` has begun. */
@@ -27,9 +28,10 @@ struct seat;
 
 MUST_USE bool worker_pool_start(unsigned workers, unsigned longest_queue, struct worker_pool **ret,
                                 struct error *err);
-/* At most so many jobs of making at once, at least one; else as many as of bulk. Before they are handed in.
- */
-void worker_pool_limit_making(struct worker_pool *pool, unsigned most);
+/* So many more threads, at least one, that do all the making and nothing else, and leave the processor to
+ * others who want it. Without them the workers make. Once, before anything is handed in; on a failure the
+ * pool is only to be stopped. */
+MUST_USE bool worker_pool_add_makers(struct worker_pool *pool, unsigned makers, struct error *err);
 /* New work. BUSY at once: the queue is full, or the pool is stopping. Any thread. */
 MUST_USE bool worker_pool_submit(struct worker_pool *pool, enum urgency urgency, struct job *job,
                                  struct error *err);

@@ -10,7 +10,10 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include "base/number.h"
 #include "server/worker_pool.h"
 
 /* A gate that jobs wait at, and counts of who has been where. */
@@ -190,6 +193,52 @@ TEST(making_overtakes_bulk_work_and_leaves_the_last_quarter_alone_too)
     scene_free(passed);
 }
 
+struct wandering_job {
+    struct job job;
+    struct worker_pool *pool;
+    struct scene *scene;
+    int niceness[3];
+    unsigned step;
+};
+
+/* From one kind of work to another, and back. */
+static void wander(struct job *job)
+{
+    static const enum urgency next[] = { URGENCY_MAKING, URGENCY_BULK };
+    struct wandering_job *wandering = (struct wandering_job *)job;
+    struct scene *scene = wandering->scene;
+    const unsigned step = wandering->step++;
+
+    wandering->niceness[step] = getpriority(PRIO_PROCESS, (id_t)gettid());
+    if (step < COUNT_OF(next)) {
+        worker_pool_again(wandering->pool, next[step], job);
+        return;
+    }
+    pthread_mutex_lock(&scene->lock);
+    scene->inside++;
+    pthread_cond_broadcast(&scene->changed);
+    pthread_mutex_unlock(&scene->lock);
+}
+
+TEST(what_goes_on_as_another_kind_of_work_is_done_by_those_who_do_it)
+{
+    struct scene *scene = scene_new();
+    struct worker_pool *pool = NULL;
+    struct error err = { 0 };
+
+    if (!EXPECT(worker_pool_start(4, 16, &pool, &err) && worker_pool_add_makers(pool, 2, &err), "%s",
+                err.detail))
+        return;
+    struct wandering_job wandering = { .job = { .run = wander }, .pool = pool, .scene = scene };
+    EXPECT(worker_pool_submit(pool, URGENCY_INTERACTIVE, &wandering.job, &err), "%s", err.detail);
+    wait_inside(scene, 1);
+    worker_pool_stop(pool);
+    const int own = getpriority(PRIO_PROCESS, 0), nice = own > 10 ? own : 10;
+    EXPECT(wandering.niceness[0] == own && wandering.niceness[1] == nice && wandering.niceness[2] == own,
+           "%d, %d, %d", wandering.niceness[0], wandering.niceness[1], wandering.niceness[2]);
+    scene_free(scene);
+}
+
 /* As many as there are cores in the server: what is at work is finished before something else is begun. */
 TEST(making_has_a_bound_of_its_own_beside_which_bulk_and_interactive_work_go_on)
 {
@@ -200,7 +249,8 @@ TEST(making_has_a_bound_of_its_own_beside_which_bulk_and_interactive_work_go_on)
 
     if (!EXPECT(worker_pool_start(8, 16, &pool, &err), "%s", err.detail))
         return;
-    worker_pool_limit_making(pool, 2);
+    if (!EXPECT(worker_pool_add_makers(pool, 2, &err), "%s", err.detail))
+        return;
     for (size_t i = 0; i < COUNT_OF(making); i++) {
         gate(&making[i], gate_of_making);
         EXPECT(worker_pool_submit(pool, URGENCY_MAKING, &making[i].job, &err), "%s", err.detail);
