@@ -43,7 +43,7 @@ struct coded {
     size_t size;
 };
 
-static void fail(const char *what)
+static _Noreturn void fail(const char *what)
 {
     fprintf(stderr, "bench_yardstick: %s\n", what);
     exit(2);
