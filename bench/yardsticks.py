@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 # CPU ms of one call, best of repeats, one thread; coded size as a part of 16 bits a sample. Measured before the first line of
-# Gantry was written, by small programs with Debian 12's packages, on two virtual AMD EPYC cores (AVX2, AVX-512), in one session: a
+# Gantry was written, by small programs with Debian 12's packages, on two virtual AMD EPYC cores (AVX2, AVX-512), in one go: a
 # CT of 512 x 512 with 12 bits stored, the same as RGB (4:2:2), a DX of 2048 x 2500; JPEG with quality 90. DCMTK's figure has
 # its data set's share in it, of which ours has none: its factor errs to our disadvantage.
 YARDSTICKS = {
