@@ -282,7 +282,8 @@ static bool put_draft_right(void *context, uint64_t generation)
                command->settings->data, generation);
         fflush(stdout);
         command->drafts_aside++;
-    } else if (!store_sync_folder(store, generation / STORE_GENERATIONS_PER_FOLDER, err)) {
+    } else if (!store_place_again(store, generation, err) ||
+               !store_sync_folder(store, generation / STORE_GENERATIONS_PER_FOLDER, err)) {
         return false;
     }
     store_remove_draft(store, generation);

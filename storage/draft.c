@@ -29,6 +29,7 @@ enum { TAKEN_PIECE_BYTES = 256 * 1024 };
 struct store_draft {
     struct store *store;
     uint64_t generation, size, look_at_space_from;
+    uint64_t names_failed;  /* as settling_names_failed told before its name was made */
     struct digest *hashing; /* NULL: finished, in `digest` */
     uint8_t digest[STORE_DIGEST_BYTES];
     int fd;
@@ -68,6 +69,7 @@ static bool draft_new(struct store *store, struct store_draft **ret, struct erro
     draft->store = store;
     draft->fd = -1;
     draft->generation = atomic_fetch_add(&store->next_generation, 1);
+    draft->names_failed = settling_names_failed(store->settling);
     draft->look_at_space_from = FREE_SPACE_EVERY_BYTES;
     draft_name(draft->generation, name);
     snprintf(draft->path, path_size, "%s/drafts/%s", store->root, name);
@@ -306,11 +308,17 @@ static bool sync_drafts(struct store *store, struct store_draft *const *drafts, 
     for (size_t i = 0; done && i < count; i++)
         done = fdatasync(drafts[i]->fd) == 0 ||
                error_errno(err, errno, "fdatasync of draft %" PRIu64, drafts[i]->generation);
-    if (settling_wait_names(store->settling, &names, &names_err))
-        return done;
-    if (done)
-        *err = names_err;
-    return false;
+    if (!settling_wait_names(store->settling, &names, &names_err)) {
+        if (done)
+            *err = names_err;
+        return false;
+    }
+    const uint64_t failed = settling_names_failed(store->settling);
+    for (size_t i = 0; done && i < count; i++)
+        done = drafts[i]->names_failed == failed ||
+               error_set(err, FAULT_DISK, "fsync of drafts failed since draft %" PRIu64 " was made",
+                         drafts[i]->generation);
+    return done;
 }
 
 static bool link_draft(struct store *store, uint64_t generation, struct error *err)
@@ -345,13 +353,14 @@ bool store_place_again(struct store *store, uint64_t generation, struct error *e
     char name[OBJECT_NAME_SIZE];
 
     object_name(generation, name);
-    return faccessat(store->objects_fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 ||
-           link_draft(store, generation, err);
+    if (unlinkat(store->objects_fd, name, 0) != 0 && errno != ENOENT)
+        return error_errno(err, errno, "unlinking objects/%s", name);
+    return link_draft(store, generation, err);
 }
 
-void store_settle(struct store *store)
+size_t store_settle(struct store *store)
 {
-    settling_finish(store->settling);
+    return settling_finish(store->settling);
 }
 
 bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation), void *context,

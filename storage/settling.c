@@ -1,8 +1,7 @@
 /* storage/settling.c
  * SPDX-License-Identifier: Apache-2.0
  *
- * See settling.h. What fails here is logged and tried again; until it succeeds the drafts stay, and the next
- * start would find them.
+ * See settling.h.
  */
 #include "storage/settling.h"
 
@@ -17,7 +16,12 @@
 #include "storage/store_inside.h"
 
 /* More than a few seconds' worth of the fastest delivery: who comes then settles its own. */
-enum { WAITING_MOST = 65536, AGAIN_MS = 1000, STACK_BYTES = 256 * 1024 };
+enum { WAITING_MOST = 65536, AGAIN_MS = 1000, STACK_BYTES = 256 * 1024, BROKEN_MOST = 64 };
+
+struct generations {
+    uint64_t *list;
+    size_t count, room;
+};
 
 struct settling {
     struct store *store;
@@ -26,9 +30,12 @@ struct settling {
     pthread_t thread;
     bool started, stopping, hurry, at_work;
     struct names_wait *asking;
-    uint64_t *list, due_ms; /* of the first of the list */
-    size_t count, room;
+    struct generations waiting, staying;
+    uint64_t due_ms; /* of the first that waits */
     uint64_t rounds; /* ended */
+    uint64_t names_failed;
+    uint64_t broken[BROKEN_MOST]; /* folders whose sync has failed; with the last place taken, all */
+    size_t broken_count;
 };
 
 struct settling *settling_new(struct store *store)
@@ -56,42 +63,87 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* First the names, then the drafts; the other way round a power cut would leave rows without files. Returns
- * how many have to be tried again: they are then the first of the list. */
-static size_t settle(struct store *store, uint64_t *list, size_t count)
+/* Lock held. False: no room; then the draft stays, and nobody knows of it before the next start. */
+static bool note(struct generations *generations, uint64_t generation)
+{
+    if (generations->count == generations->room) {
+        const size_t room = generations->room ? 2 * generations->room : 64;
+        uint64_t *list = room > WAITING_MOST ? NULL : reallocarray(generations->list, room, sizeof *list);
+        if (!list)
+            return false;
+        generations->list = list;
+        generations->room = room;
+    }
+    generations->list[generations->count++] = generation;
+    return true;
+}
+
+static bool is_broken(struct settling *settling, uint64_t folder)
+{
+    pthread_mutex_lock(&settling->lock);
+    bool broken = settling->broken_count == BROKEN_MOST;
+    for (size_t i = 0; i < settling->broken_count; i++)
+        broken |= settling->broken[i] == folder;
+    pthread_mutex_unlock(&settling->lock);
+    return broken;
+}
+
+static void note_broken(struct settling *settling, uint64_t folder)
+{
+    pthread_mutex_lock(&settling->lock);
+    if (settling->broken_count < BROKEN_MOST)
+        settling->broken[settling->broken_count++] = folder;
+    pthread_mutex_unlock(&settling->lock);
+}
+
+/* Those whose drafts stay; what was removed meanwhile has none any more. */
+static void keep(struct settling *settling, const uint64_t *list, size_t count)
+{
+    pthread_mutex_lock(&settling->lock);
+    for (size_t i = 0; i < count; i++)
+        if (store_has_draft(settling->store, list[i]))
+            (void)note(&settling->staying, list[i]);
+    pthread_mutex_unlock(&settling->lock);
+}
+
+/* One folder's. First the names, then the drafts; the other way round a power cut would leave rows without
+ * files. False: to be tried again, as it could not even begin. */
+static bool settle_folder(struct settling *settling, uint64_t folder, const uint64_t *list, size_t count)
+{
+    struct error err = { 0 };
+
+    if (!is_broken(settling, folder)) {
+        if (store_sync_folder(settling->store, folder, &err)) {
+            for (size_t i = 0; i < count; i++)
+                store_remove_draft(settling->store, list[i]);
+            return true;
+        }
+        if (err.fault == FAULT_BUSY)
+            return false;
+        log_line(LOG_ERROR, "store: %s: what is placed there keeps its drafts until the next start",
+                 err.detail);
+        note_broken(settling, folder);
+    }
+    keep(settling, list, count);
+    return true;
+}
+
+/* Returns how many have to be tried again: they are then the first of the list. */
+static size_t settle(struct settling *settling, uint64_t *list, size_t count)
 {
     size_t end, again = 0;
 
     qsort(list, count, sizeof *list, by_number);
     for (size_t first = 0; first < count; first = end) {
         const uint64_t folder = list[first] / GENERATIONS_PER_FOLDER;
-        struct error err = { 0 };
         for (end = first; end < count && list[end] / GENERATIONS_PER_FOLDER == folder;)
             end++;
-        if (!store_sync_folder(store, folder, &err)) {
-            log_line(LOG_ERROR, "store: %zu drafts stay for now: %s", end - first, err.detail);
+        if (!settle_folder(settling, folder, list + first, end - first)) {
             memmove(list + again, list + first, (end - first) * sizeof *list);
             again += end - first;
-            continue;
         }
-        for (size_t i = first; i < end; i++)
-            store_remove_draft(store, list[i]);
     }
     return again;
-}
-
-/* Lock held. */
-static bool make_room(struct settling *settling)
-{
-    if (settling->count < settling->room)
-        return true;
-    const size_t room = settling->room ? 2 * settling->room : 64;
-    uint64_t *list = room > WAITING_MOST ? NULL : reallocarray(settling->list, room, sizeof *list);
-    if (!list)
-        return false;
-    settling->list = list;
-    settling->room = room;
-    return true;
 }
 
 /* ── the thread ── */
@@ -103,30 +155,30 @@ static void answer_names(struct settling *settling)
     struct error err = { 0 };
 
     pthread_mutex_unlock(&settling->lock);
-    (void)sync_names(settling->store, &err);
+    const bool done = sync_names(settling->store, &err);
+    pthread_mutex_lock(&settling->lock);
+    settling->names_failed += !done;
     for (struct names_wait *next; asking; asking = next) {
         next = asking->next; /* it is its caller's again once it is posted */
         asking->error = err;
         sem_post(&asking->done);
     }
-    pthread_mutex_lock(&settling->lock);
 }
 
 static void settle_waiting(struct settling *settling)
 {
-    uint64_t *list = TAKE(settling->list);
-    const size_t count = settling->count;
+    struct generations taken = settling->waiting;
 
-    settling->count = settling->room = 0;
+    settling->waiting = (struct generations){ 0 };
     settling->at_work = true;
     pthread_mutex_unlock(&settling->lock);
-    const size_t again = settle(settling->store, list, count);
+    const size_t again = settle(settling, taken.list, taken.count);
     pthread_mutex_lock(&settling->lock);
     if (again > 0)
         settling->due_ms = clock_monotonic_ms() + AGAIN_MS;
-    for (size_t i = 0; i < again && make_room(settling); i++)
-        settling->list[settling->count++] = list[i];
-    free(list);
+    for (size_t i = 0; i < again; i++)
+        (void)note(&settling->waiting, taken.list[i]);
+    free(taken.list);
     settling->at_work = false;
     settling->rounds++;
     pthread_cond_broadcast(&settling->idle);
@@ -134,7 +186,7 @@ static void settle_waiting(struct settling *settling)
 
 static void wait_for_work(struct settling *settling)
 {
-    if (settling->count == 0) {
+    if (settling->waiting.count == 0) {
         condition_wait(&settling->work, &settling->lock);
         return;
     }
@@ -151,12 +203,12 @@ static void *run(void *of)
     pthread_mutex_lock(&settling->lock);
     uint64_t last_round = UINT64_MAX; /* once it stops: one more */
     while (!settling->stopping || settling->asking ||
-           (settling->count > 0 && settling->rounds < last_round)) {
+           (settling->waiting.count > 0 && settling->rounds < last_round)) {
         if (settling->stopping && last_round == UINT64_MAX)
             last_round = settling->rounds + 1;
         if (settling->asking)
             answer_names(settling);
-        else if (settling->count > 0 &&
+        else if (settling->waiting.count > 0 &&
                  (settling->stopping || settling->hurry || settling->due_ms <= clock_monotonic_ms()))
             settle_waiting(settling);
         else
@@ -198,10 +250,23 @@ void settling_ask_names(struct settling *settling, struct names_wait *wait)
     pthread_mutex_unlock(&settling->lock);
 }
 
+uint64_t settling_names_failed(struct settling *settling)
+{
+    pthread_mutex_lock(&settling->lock);
+    const uint64_t failed = settling->names_failed;
+    pthread_mutex_unlock(&settling->lock);
+    return failed;
+}
+
 bool settling_wait_names(struct settling *settling, struct names_wait *wait, struct error *err)
 {
-    if (!wait->is_asked)
-        return sync_names(settling->store, err);
+    if (!wait->is_asked) {
+        const bool done = sync_names(settling->store, err);
+        pthread_mutex_lock(&settling->lock);
+        settling->names_failed += !done;
+        pthread_mutex_unlock(&settling->lock);
+        return done;
+    }
     while (sem_wait(&wait->done) != 0)
         ; /* a signal came */
     sem_destroy(&wait->done);
@@ -213,29 +278,40 @@ bool settling_wait_names(struct settling *settling, struct names_wait *wait, str
 void settling_add(struct settling *settling, uint64_t generation)
 {
     pthread_mutex_lock(&settling->lock);
-    const bool taken = has_thread(settling) && make_room(settling);
-    if (taken) {
-        if (settling->count == 0) {
-            settling->due_ms = clock_monotonic_ms() + SETTLING_DELAY_MS;
-            pthread_cond_signal(&settling->work);
-        }
-        settling->list[settling->count++] = generation;
+    const bool first = settling->waiting.count == 0;
+    const bool taken = has_thread(settling) && note(&settling->waiting, generation);
+    if (taken && first) {
+        settling->due_ms = clock_monotonic_ms() + SETTLING_DELAY_MS;
+        pthread_cond_signal(&settling->work);
     }
     pthread_mutex_unlock(&settling->lock);
     if (!taken)
-        (void)settle(settling->store, &generation, 1);
+        (void)settle(settling, &generation, 1);
 }
 
-void settling_finish(struct settling *settling)
+void settling_forget(struct settling *settling, uint64_t generation)
+{
+    struct generations *staying = &settling->staying;
+
+    pthread_mutex_lock(&settling->lock);
+    for (size_t i = 0; i < staying->count; i++)
+        if (staying->list[i] == generation)
+            staying->list[i--] = staying->list[--staying->count];
+    pthread_mutex_unlock(&settling->lock);
+}
+
+size_t settling_finish(struct settling *settling)
 {
     pthread_mutex_lock(&settling->lock);
     settling->hurry = true;
     pthread_cond_signal(&settling->work);
     const uint64_t round = settling->rounds + 1 + settling->at_work;
-    while ((settling->count > 0 || settling->at_work) && settling->rounds < round)
+    while ((settling->waiting.count > 0 || settling->at_work) && settling->rounds < round)
         condition_wait(&settling->idle, &settling->lock);
     settling->hurry = false;
+    const size_t staying = settling->staying.count;
     pthread_mutex_unlock(&settling->lock);
+    return staying;
 }
 
 void settling_free(struct settling *settling)
@@ -248,7 +324,8 @@ void settling_free(struct settling *settling)
     pthread_mutex_unlock(&settling->lock);
     if (settling->started)
         pthread_join(settling->thread, NULL);
-    free(settling->list);
+    free(settling->waiting.list);
+    free(settling->staying.list);
     pthread_cond_destroy(&settling->idle);
     pthread_cond_destroy(&settling->work);
     pthread_mutex_destroy(&settling->lock);

@@ -344,6 +344,10 @@ void store_forget(struct store *store, const uint64_t *generations, size_t count
             !store_sync_folder(store, folder, &err))
             log_line(LOG_DEBUG, "store: %s", err.detail); /* no such folder: nothing was placed in it */
     }
+    for (size_t i = 0; i < count; i++) {
+        store_remove_draft(store, generations[i]);
+        settling_forget(store->settling, generations[i]);
+    }
     open_files_close_unlinked(store->open_files);
     if (store->told)
         store->told(store->told_context, generations, count);

@@ -57,8 +57,9 @@ static inline void store_reader_drop(struct store_reader **reader)
 }
 /* The path of a stored file, into a buffer of at least PATH_MAX bytes. */
 void store_path(const struct store *store, uint64_t generation, char *into, size_t size);
-/* Removes files for good: once it returns they do not come back after a power cut either, so that what told
- * recovery of them (drafts, notes) may go. Readers that hold one open keep it. Absent is fine. May wait. */
+/* Removes files for good: once it returns they do not come back after a power cut either, so that notes that
+ * told recovery of them may go. Drafts of theirs go last. Readers that hold one open keep it. Absent is fine.
+ * May wait. */
 void store_forget(struct store *store, const uint64_t *generations, size_t count);
 /* Who keeps things made of stored files is told which are gone; NULL: nobody any more. One at a time; not
  * while files are forgotten. */
@@ -104,15 +105,17 @@ MUST_USE bool store_set_aside(struct store *store, uint64_t generation, struct e
 bool store_has_draft(struct store *store, uint64_t generation);
 /* Closing it leaves it as a name until the object's name is durable: from then on it goes by itself, soon. */
 void store_draft_is_kept(struct store_draft *draft);
-/* Until all drafts that go by themselves have gone, or failed to once more. */
-void store_settle(struct store *store);
+/* Until all drafts that go by themselves have gone, or failed to once more. Returns how many stay until the
+ * next start, since the sync of their objects' folder has failed. */
+size_t store_settle(struct store *store);
 
 /* Every generation that has a draft, as left by a crash; `each` returns false to stop. Call before threads.
  */
 MUST_USE bool store_each_draft(struct store *store, bool (*each)(void *context, uint64_t generation),
                                void *context, struct error *err);
 void store_remove_draft(struct store *store, uint64_t generation);
-/* Links a draft to its place, as left by a crash, unless it is there. */
+/* Links a draft to its place, as left by a crash. A name that is there is made anew: the sync that should
+ * have kept it may have failed, and then the next sync would not look at it. Call before threads. */
 MUST_USE bool store_place_again(struct store *store, uint64_t generation, struct error *err);
 /* Makes the names in a folder of objects survive a power cut. */
 MUST_USE bool store_sync_folder(struct store *store, uint64_t folder, struct error *err);

@@ -176,7 +176,7 @@ bool house_is_sound(struct house *house, struct error *err)
     char path[700];
     size_t rows = 0;
 
-    store_settle(house->store);
+    const size_t staying = store_settle(house->store);
     for (enum sample sample = 0; sample < SAMPLES; sample++) {
         if (house_has(house, sample, err))
             rows++;
@@ -186,8 +186,9 @@ bool house_is_sound(struct house *house, struct error *err)
     const size_t files = temp_folder_files(house->root, ".dcm");
     snprintf(path, sizeof path, "%s/drafts", house->root);
     const size_t drafts = temp_folder_files(path, "");
-    if (files != rows || drafts != 0)
-        return error_set(err, FAULT_MALFORMED, "%zu rows, %zu files, %zu drafts", rows, files, drafts);
+    if (files != rows || drafts != staying)
+        return error_set(err, FAULT_MALFORMED, "%zu rows, %zu files, %zu drafts, %zu of them to stay", rows,
+                         files, drafts, staying);
     error_clear(err);
     return true;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -101,6 +102,31 @@ static bool is_of_the_disk(int fd)
 
     return !atomic_load(&state->only_files) ||
            (fd > STDERR_FILENO && fstat(fd, &about) == 0 && S_ISREG(about.st_mode));
+}
+
+static const char *unsynced_end;
+static atomic_uint unsynced_times;
+
+void failing_calls_refuse_syncs(const char *end, unsigned times)
+{
+    unsynced_end = end;
+    atomic_store(&unsynced_times, times);
+}
+
+static bool is_refused_sync(int fd)
+{
+    char link[40], path[4096];
+
+    if (atomic_load(&unsynced_times) == 0)
+        return false;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    const ssize_t size = readlink(link, path, sizeof path);
+    const size_t end = strlen(unsynced_end);
+    if (size < (ssize_t)end || memcmp(path + size - (ssize_t)end, unsynced_end, end) != 0)
+        return false;
+    atomic_fetch_sub(&unsynced_times, 1);
+    errno = EIO;
+    return true;
 }
 
 static void (*observer)(const struct observed_call *call);
@@ -211,8 +237,19 @@ WRITES(pwrite64, at, (int fd, const void *data, size_t size, off64_t at), (fd, d
             observe((struct observed_call){ __VA_ARGS__ }); \
         return changed; \
     }
-CHANGES(CALL_CHANGES, fsync, (int fd), (fd), .what = OBSERVED_SYNCED, .fd = fd)
-CHANGES(CALL_CHANGES, fdatasync, (int fd), (fd), .what = OBSERVED_SYNCED, .fd = fd)
+#define SYNCS(function) \
+    int function(int fd) \
+    { \
+        AS_ONE_STEP(); \
+        const bool fails = is_failing(CALL_CHANGES, #function) || is_refused_sync(fd); \
+        const int done = fails ? -1 : REAL(function)(fd); \
+        if (fails || done == 0) \
+            observe( \
+                (struct observed_call){ .what = fails ? OBSERVED_UNSYNCED : OBSERVED_SYNCED, .fd = fd }); \
+        return done; \
+    }
+SYNCS(fsync)
+SYNCS(fdatasync)
 CHANGES(CALL_CHANGES, ftruncate, (int fd, off_t size), (fd, size), .what = OBSERVED_CUT, .fd = fd, .at = size)
 CHANGES(CALL_CHANGES, ftruncate64, (int fd, off64_t size), (fd, size), .what = OBSERVED_CUT, .fd = fd,
         .at = size)

@@ -34,17 +34,21 @@ void failing_calls_share(struct failing_state *shared);
 /* From now on calls are counted, from 1; the n-th fails so. Any thread's. Unlinking never fails (its failing
  * can leave nothing but the file itself) but the process can die before it. */
 void failing_calls_arm(enum failing how, unsigned n);
+/* So many syncs of a folder whose path ends in `end` fail with EIO, the next ones. */
+void failing_calls_refuse_syncs(const char *end, unsigned times);
 /* How many there were since. */
 unsigned failing_calls_disarm(void);
 /* The call that failed, for the test's message; "none". */
 const char *failing_calls_which(void);
 
-/* What a call has changed, told once it has succeeded; whether armed or not. */
+/* What a call has changed, told once it has succeeded; whether armed or not. Of a sync also that it failed.
+ */
 enum observed {
     OBSERVED_MADE,     /* a file or folder: folder, path */
     OBSERVED_WROTE,    /* fd, data, size, at */
     OBSERVED_CUT,      /* to the size `at`: fd */
     OBSERVED_SYNCED,   /* a file or folder: fd */
+    OBSERVED_UNSYNCED, /* the same failed: fd */
     OBSERVED_LINKED,   /* folder, path: the new name */
     OBSERVED_RENAMED,  /* from_folder, from; folder, path: the new name */
     OBSERVED_UNLINKED, /* folder, path */

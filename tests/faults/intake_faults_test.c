@@ -62,8 +62,10 @@ static bool one_failure(enum failing how, unsigned n)
     if (!withdrawn)
         EXPECT(is_fault_of(how, withdraw_err.fault) || (!c_is_there && withdraw_err.fault == FAULT_NOT_FOUND),
                "%s: deleting: %s: %s", context, fault_info(withdraw_err.fault)->name, withdraw_err.detail);
-    if (how == FAIL_SHORT || n > calls)
+    if (how == FAIL_SHORT || n > calls) {
         EXPECT(told && withdrawn, "%s: nothing may fail: %s %s", context, err.detail, withdraw_err.detail);
+        EXPECT(store_settle(house.store) == 0, "%s: drafts are to stay", context);
+    }
     expect_what_was_told(&house, outcomes, withdrawn, context);
     house_close(&house);
 
@@ -114,6 +116,31 @@ TEST(a_call_that_fails_with_a_batch_behind_leaves_no_half_visible_instance)
     every_call_fails(FAIL_ENOSPC);
     every_call_fails(FAIL_EMFILE);
     delivery_commits_behind = false;
+}
+
+/* The next sync would succeed and keep no more than what came since. */
+TEST(who_had_a_draft_when_the_sync_of_their_names_failed_is_told)
+{
+    struct temp_folder folder = temp_folder_new();
+    struct store_draft *drafts[3] = { NULL };
+    struct error err = { 0 };
+    struct house house;
+
+    if (!EXPECT(house_open(&house, folder.path, &err) && store_draft_open(house.store, &drafts[0], &err) &&
+                    store_draft_open(house.store, &drafts[1], &err),
+                "%s", err.detail))
+        return;
+    failing_calls_refuse_syncs("/drafts", 1);
+    EXPECT(!store_place(house.store, &drafts[0], 1, &err) && err.fault == FAULT_DISK, "the first");
+    EXPECT(!store_place(house.store, &drafts[1], 1, &err) && err.fault == FAULT_DISK, "the second");
+    EXPECT(store_draft_open(house.store, &drafts[2], &err) && store_place(house.store, &drafts[2], 1, &err),
+           "the third: %s", err.detail);
+    for (size_t i = 0; i < 3; i++)
+        store_draft_close(drafts[i]);
+    failing_calls_refuse_syncs("", 0);
+    EXPECT(temp_folder_files(folder.path, ".dcm") == 1, "objects");
+    house_close(&house);
+    temp_folder_remove(&folder);
 }
 
 TEST(a_short_write_is_continued)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "storage/recover.h"
 #include "tests/faults/delivery.h"
+#include "tests/faults/failing_calls.h"
 #include "tests/faults/recorded_disk.h"
 #include "tests/support/expect.h"
 #include "tests/support/temp_folder.h"
@@ -116,6 +117,41 @@ TEST(whenever_power_is_cut_with_a_batch_behind_nothing_acknowledged_is_lost_and_
     delivery_commits_behind = true;
     cut_everywhere(live, expect_what_was_told, 80);
     delivery_commits_behind = false;
+}
+
+/* ── the disk fails once to take names, then does as if nothing had been ── */
+
+static bool live_with_lost_names(const char *folder, struct error *err)
+{
+    struct error outcomes[DELIVERED];
+    struct house house;
+    uint64_t removed;
+
+    failing_calls_refuse_syncs("/objects/0000000000000", 1);
+    if (!house_open(&house, folder, err) || !deliver_first(&house, err))
+        return false;
+    recorded_disk_told(TOLD_FIRST);
+    store_settle(house.store);
+    if (!deliver_rest(&house, outcomes, err))
+        return false;
+    recorded_disk_told(TOLD_DELIVERY);
+    store_settle(house.store);
+    recorded_disk_told(TOLD_WITHDRAWAL_BEGUN);
+    if (!withdraw_c(&house, err))
+        return false;
+    recorded_disk_told(TOLD_WITHDRAWN);
+    store_settle(house.store);
+    house_close(&house);
+    if (!house_open(&house, folder, err) || !recover(house.store, house.catalog, &removed, err))
+        return false;
+    house_close(&house);
+    return true;
+}
+
+TEST(whenever_power_is_cut_after_a_sync_of_a_folder_has_failed_nothing_acknowledged_is_lost)
+{
+    cut_everywhere(live_with_lost_names, expect_what_was_told, 80);
+    failing_calls_refuse_syncs("", 0);
 }
 
 /* ── two that replace one instance at the same time ── */

@@ -18,7 +18,7 @@
 #include "tests/faults/failing_calls.h"
 
 enum { NODES_MOST = 400, NAME_SIZE = 64, ENTRIES_MOST = 40 };
-enum kind { WRITE, CUT, SYNC, ENTER, LEAVE, RENAME, TOLD };
+enum kind { WRITE, CUT, SYNC, UNSYNC, ENTER, LEAVE, RENAME, TOLD };
 
 struct change {
     enum kind kind;
@@ -135,9 +135,10 @@ static void note_content(const struct observed_call *call, const struct stat *ab
 
     if (node == NODES_MOST || about->st_dev != disk.device)
         return;
-    struct change *change = add(call->what == OBSERVED_WROTE ? WRITE
-                                : call->what == OBSERVED_CUT ? CUT
-                                                             : SYNC);
+    struct change *change = add(call->what == OBSERVED_WROTE      ? WRITE
+                                : call->what == OBSERVED_CUT      ? CUT
+                                : call->what == OBSERVED_UNSYNCED ? UNSYNC
+                                                                  : SYNC);
     change->node = node;
     change->at = (uint64_t)call->at;
     change->size = call->size;
@@ -205,7 +206,8 @@ void recorded_disk_free(void)
 
 const char *recorded_disk_change(size_t moment)
 {
-    static const char *const kinds[] = { "write", "cut", "sync", "enter", "leave", "rename", "told" };
+    static const char *const kinds[] = { "write", "cut",   "sync",   "failed sync",
+                                         "enter", "leave", "rename", "told" };
     static char text[160];
 
     if (moment == 0)
@@ -278,9 +280,9 @@ static bool is_synced(size_t i, size_t moment)
     const bool is_name = change->kind == ENTER || change->kind == LEAVE || change->kind == RENAME;
 
     for (size_t later = i + 1; later < moment; later++)
-        if (disk.list[later].kind == SYNC &&
+        if ((disk.list[later].kind == SYNC || disk.list[later].kind == UNSYNC) &&
             disk.list[later].node == (is_name ? change->folder : change->node))
-            return true;
+            return disk.list[later].kind == SYNC;
     return false;
 }
 
@@ -310,6 +312,7 @@ static void apply(const struct change *change, size_t data_size)
         enter(change->folder, change->name, change->node);
         break;
     case SYNC:
+    case UNSYNC:
     case TOLD:
         break;
     }

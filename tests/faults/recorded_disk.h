@@ -3,7 +3,8 @@
  *
  * What a disk may hold after a power cut: every change below a folder is recorded, and for each moment the
  * folder is built again as it may then be found. Only syncs count: what a file held when it was last synced,
- * and the names that a folder had when that was, is there; of everything later, any part may be.
+ * and the names that a folder had when that was, is there; of everything later, any part may be. What a sync
+ * that failed should have kept no later sync keeps: Linux takes it for written.
  */
 #ifndef GANTRY_TESTS_RECORDED_DISK_H
 #define GANTRY_TESTS_RECORDED_DISK_H
