@@ -267,7 +267,8 @@ void store_draft_close(struct store_draft *draft)
     free(draft);
 }
 
-/* The folder exists and its name is durable. One thread makes it durable before another may rely on it. */
+/* The folder exists and its name is durable. One thread makes it durable before another may rely on it. A
+ * folder whose sync failed goes again: only a name that is made anew is looked at by the next one. */
 static bool make_folder(struct store *store, uint64_t folder, struct error *err)
 {
     char name[FOLDER_NAME_SIZE];
@@ -278,9 +279,11 @@ static bool make_folder(struct store *store, uint64_t folder, struct error *err)
     if (store->durable_folder != folder) {
         if (mkdirat(store->objects_fd, name, 0700) != 0 && errno != EEXIST)
             done = error_errno(err, errno, "making folder objects/%s", name);
-        else if (fsync(store->objects_fd) != 0)
+        else if (fsync(store->objects_fd) != 0) {
             done = error_errno(err, errno, "fsync of objects");
-        else
+            /* Fails where it holds something: then it is old. */
+            (void)unlinkat(store->objects_fd, name, AT_REMOVEDIR);
+        } else
             store->durable_folder = folder;
     }
     pthread_mutex_unlock(&store->folder_lock);

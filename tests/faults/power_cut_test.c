@@ -200,3 +200,28 @@ TEST(whenever_power_is_cut_two_replacements_at_once_leave_no_file_without_a_row)
 {
     cut_everywhere(live_at_once, expect_one_a, 40);
 }
+
+/* ── the disk fails once to take a folder ── */
+
+static bool live_with_a_lost_folder(const char *folder, struct error *err)
+{
+    struct error refused = { 0 };
+    struct house house;
+
+    failing_calls_refuse_syncs("/objects", 1);
+    if (!house_open(&house, folder, err))
+        return false;
+    if (deliver_first(&house, &refused))
+        return error_set(err, FAULT_INTERNAL, "stored in a folder that was not synced");
+    if (!deliver_first(&house, err))
+        return false;
+    recorded_disk_told(TOLD_FIRST);
+    house_close(&house);
+    return true;
+}
+
+TEST(whenever_power_is_cut_after_the_sync_of_a_new_folder_has_failed_nothing_acknowledged_is_lost)
+{
+    cut_everywhere(live_with_a_lost_folder, expect_one_a, 40);
+    failing_calls_refuse_syncs("", 0);
+}
