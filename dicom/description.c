@@ -225,8 +225,8 @@ static bool true_syntax(const struct reading *reading, const struct description 
 {
     const enum frame_kind kind = frame_table_kind(found->frames);
     const bool labelled_encapsulated = transfer_syntax_info(found->syntax)->encapsulated;
-    const uint64_t native_bytes = (frame_bits(found, reading->data_set.skeleton.pixel_tag) * frames + 7) / 8;
     const uint64_t value_bytes = frame_table_value(found->frames).size;
+    uint64_t native_bits = 0;
 
     *ret = found->syntax;
     if (kind == FRAMES_ENCAPSULATED && !labelled_encapsulated) {
@@ -234,8 +234,13 @@ static bool true_syntax(const struct reading *reading, const struct description 
         return found->syntax != SYNTAX_EXPLICIT_LE ||
                frame_syntax_find(reading->data_set.fd, found->frames, &found->shape, ret, err);
     }
-    if ((kind == FRAMES_NATIVE || kind == FRAMES_NATIVE_BITS) && labelled_encapsulated && native_bytes > 0 &&
-        value_bytes == native_bytes + native_bytes % 2)
+    /* What a file claims to have may be more than a number can hold. */
+    if ((kind != FRAMES_NATIVE && kind != FRAMES_NATIVE_BITS) || !labelled_encapsulated ||
+        __builtin_mul_overflow(frame_bits(found, reading->data_set.skeleton.pixel_tag), (uint64_t)frames,
+                               &native_bits))
+        return true;
+    const uint64_t native_bytes = native_bits / 8 + (native_bits % 8 != 0);
+    if (native_bytes > 0 && value_bytes == native_bytes + native_bytes % 2)
         *ret = SYNTAX_EXPLICIT_LE;
     return true;
 }
