@@ -5,46 +5,36 @@
  */
 #include "server/no_delay.h"
 
-#include <dlfcn.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
+
+#include "server/next_in_line.h"
 
 typedef int set_fn(int socket, int level, int option, const void *value, socklen_t size);
 
 static _Thread_local bool kept;
 
-static set_fn *next_in_line(void)
+static set_fn *real(void)
 {
-    static set_fn *found;
-    set_fn *next = __atomic_load_n(&found, __ATOMIC_ACQUIRE);
+    static void *kept_here;
 
-    if (next)
-        return next;
-    next = (set_fn *)(uintptr_t)dlsym(RTLD_NEXT, "setsockopt");
-    if (!next) {
-        fputs("gantry: there is no setsockopt\n", stderr);
-        abort();
-    }
-    __atomic_store_n(&found, next, __ATOMIC_RELEASE);
-    return next;
+    return (set_fn *)(uintptr_t)next_in_line("setsockopt", &kept_here);
 }
 
 int setsockopt(int socket, int level, int option, const void *value, socklen_t size)
 {
     if (kept && level == IPPROTO_TCP && (option == TCP_NODELAY || option == TCP_CORK))
         return 0;
-    return next_in_line()(socket, level, option, value, size);
+    return real()(socket, level, option, value, size);
 }
 
 void no_delay_keep(int socket)
 {
     const int on = 1;
 
-    (void)next_in_line()(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)real()(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     kept = true;
 }

@@ -9,15 +9,14 @@
  */
 #include "server/record_send.h"
 
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/attributes.h"
+#include "server/next_in_line.h"
 #include "server/record_guard.h"
 
 enum { RECORD_BYTES = 16384, HEAD_BYTES_MOST = RECORD_BYTES / 2 };
@@ -26,26 +25,17 @@ typedef ssize_t send_fn(gnutls_session_t session, const void *data, size_t size)
 
 static _Thread_local bool more_follows;
 
-static send_fn *next_in_line(void)
+static send_fn *real(void)
 {
-    static send_fn *found;
-    send_fn *next = __atomic_load_n(&found, __ATOMIC_ACQUIRE);
+    static void *kept;
 
-    if (next)
-        return next;
-    next = (send_fn *)(uintptr_t)dlsym(RTLD_NEXT, "gnutls_record_send");
-    if (!next) {
-        fputs("gantry: GnuTLS has no gnutls_record_send\n", stderr);
-        abort();
-    }
-    __atomic_store_n(&found, next, __ATOMIC_RELEASE);
-    return next;
+    return (send_fn *)(uintptr_t)next_in_line("gnutls_record_send", &kept);
 }
 
 static ssize_t send_record(gnutls_session_t session, const void *data, size_t size, bool more)
 {
     more_follows = more;
-    const ssize_t outcome = next_in_line()(session, data, size);
+    const ssize_t outcome = real()(session, data, size);
     more_follows = false;
     return outcome;
 }
@@ -83,7 +73,7 @@ ssize_t gnutls_record_send(gnutls_session_t session, const void *data, size_t si
     size_t sent = 0;
 
     if (!data || size == 0)
-        return next_in_line()(session, data, size);
+        return real()(session, data, size);
     if (waiting && waiting->expected && take_head(waiting, data, size))
         return (ssize_t)size;
     while (sent < size) {
