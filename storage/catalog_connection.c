@@ -69,13 +69,14 @@ static bool set_up(struct connection *connection, enum connection_use use, uint6
     sqlite3_db_config(connection->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     /* 4 KiB pages: a small commit writes half as much to the log as with 8, and sums half as much up;
      * metadata of a CT are 1.3 KB compressed. A checkpoint every 32 MiB of log, not 4: each costs the
-     * committing caller two syncs. */
+     * committing caller two syncs. A rebuild sorts an index of all instances, in files: there may be many. */
     snprintf(text, sizeof text,
              "PRAGMA page_size = 4096; PRAGMA journal_mode = WAL; PRAGMA synchronous = %s;"
              "PRAGMA wal_autocheckpoint = 8192; PRAGMA journal_size_limit = 67108864;"
-             "PRAGMA mmap_size = %d; PRAGMA cache_size = -%" PRIu64 "; PRAGMA temp_store = MEMORY;"
+             "PRAGMA mmap_size = %d; PRAGMA cache_size = -%" PRIu64 "; PRAGMA temp_store = %s;"
              "PRAGMA secure_delete = FAST; %s",
              use == CONNECTION_REBUILDS ? "NORMAL" : "FULL", MAPPED_BYTES_MOST, cache_kib,
+             use == CONNECTION_REBUILDS ? "FILE" : "MEMORY",
              use == CONNECTION_READS ? "PRAGMA query_only = ON;" : "");
     const int code = sqlite3_exec(connection->db, text, NULL, NULL, NULL);
     if (code != SQLITE_OK)
