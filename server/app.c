@@ -560,7 +560,9 @@ void app_announce(const struct app *app, FILE *to)
     fprintf(to, "Gantry " GANTRY_VERSION " serves %s\n", url);
     if (tls_upkeep_throwaway_ca(app->tls, ca, sizeof ca)) {
         fprintf(to, "  CA: %s\n", ca);
-        snprintf(trust, sizeof trust, " --cacert %s", ca);
+        /* So that the line can be taken as it is. */
+        const char *quote = strpbrk(ca, " \t$&;()<>*?\"\\") ? "'" : "";
+        snprintf(trust, sizeof trust, " --cacert %s%s%s", quote, ca, quote);
     }
     fprintf(to,
             "  store: curl%s -H 'Content-Type: application/dicom' --data-binary @FILE.dcm %s/studies\n"
