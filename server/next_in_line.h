@@ -6,8 +6,8 @@
 #ifndef GANTRY_SERVER_NEXT_IN_LINE_H
 #define GANTRY_SERVER_NEXT_IN_LINE_H
 
-/* The one behind ours, looked up once and kept in *kept (NULL at first). Without one the process ends: nothing
- * could go on. Any thread. */
+/* The one behind ours, looked up once and kept in *kept (NULL at first). Without one the process ends:
+ * nothing could go on. Any thread. */
 void *next_in_line(const char *name, void **kept);
 
 #endif
