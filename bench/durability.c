@@ -7,6 +7,8 @@
  *   bench_durability <folder on the volume to measure> [KiB a file, default 512] [files a case, default 512]
  *   bench_durability --bare <folder> [KiB a file] [files]     what the disk gives 8 threads that write and
  * fsync, and nothing else: one line for bench/run.py
+ *   bench_durability --direct <folder> [KiB a file] [files]   the same past the page cache (O_DIRECT; KiB in
+ * fours)
  */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,6 +32,7 @@ enum { BATCH_MOST = 64 };
 struct work {
     enum way way;
     bool sync_drafts; /* the folder of drafts too */
+    bool is_direct;   /* O_DIRECT */
     unsigned thread, batches, batch;
     size_t file_size;
     int drafts_fd, objects_fd;
@@ -136,12 +139,13 @@ static int folder(const char *root, const char *name)
     return fd;
 }
 
-enum { BARE_THREADS = 8 };
+enum { BARE_THREADS = 8, DIRECT_ALIGNMENT = 4096 };
 
 static void *write_and_sync(void *context)
 {
     struct work *work = context;
-    uint8_t *data = malloc(work->file_size);
+    uint8_t *data = aligned_alloc(DIRECT_ALIGNMENT, work->file_size);
+    const int flags = O_WRONLY | O_CREAT | O_TRUNC | (work->is_direct ? O_DIRECT : 0);
     struct error err = { 0 };
     char name[64];
 
@@ -149,7 +153,7 @@ static void *write_and_sync(void *context)
     memset(data, (int)work->thread + 1, work->file_size);
     for (unsigned i = 0; i < work->batches; i++) {
         snprintf(name, sizeof name, "bare-%u-%u", work->thread, i);
-        const int fd = openat(work->objects_fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        const int fd = openat(work->objects_fd, name, flags, 0600);
         must(fd >= 0 && file_write(fd, bytes_of(data, work->file_size), &err) && fsync(fd) == 0, "write");
         close(fd);
     }
@@ -193,7 +197,8 @@ int main(int argc, char **argv)
         unsigned threads, batch;
     } shapes[] = { { 1, 1 }, { 8, 1 }, { 1, 64 }, { 4, 64 } };
     uint64_t kib = 512, files = 512;
-    const bool is_bare = argc > 1 && strcmp(argv[1], "--bare") == 0;
+    const bool is_direct = argc > 1 && strcmp(argv[1], "--direct") == 0;
+    const bool is_bare = is_direct || (argc > 1 && strcmp(argv[1], "--bare") == 0);
 
     argc -= is_bare;
     argv += is_bare;
@@ -203,7 +208,7 @@ int main(int argc, char **argv)
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    struct work work = { .file_size = (size_t)kib << 10 };
+    struct work work = { .file_size = (size_t)kib << 10, .is_direct = is_direct };
     work.drafts_fd = folder(argv[1], "drafts");
     work.objects_fd = folder(argv[1], "objects");
     if (is_bare) {
