@@ -9,6 +9,8 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <malloc.h>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 
@@ -139,6 +141,38 @@ bool agrees(ojph::codestream &stream, const struct ht_j2k_image *image)
     return true;
 }
 
+/* While one is there, malloc gives out zeros; see ht_j2k_wants_zeros. */
+class zeroed_heap
+{
+  public:
+    explicit zeroed_heap(bool wanted) : holds(wanted)
+    {
+        if (holds)
+            count(1);
+    }
+    ~zeroed_heap()
+    {
+        if (holds)
+            count(-1);
+    }
+    zeroed_heap(const zeroed_heap &) = delete;
+    zeroed_heap &operator=(const zeroed_heap &) = delete;
+
+  private:
+    bool holds;
+
+    static void count(int by)
+    {
+        static std::mutex lock;
+        static int holders = 0;
+        const std::lock_guard<std::mutex> locked(lock);
+
+        holders += by;
+        if (holders == (by > 0 ? 1 : 0))
+            mallopt(M_PERTURB, holders ? 0xFF : 0); /* the complement of what is given out */
+    }
+};
+
 /* TLM (T.800 A.7.1) in front of the only tile-part's SOT: index 0, no tile indices, lengths of 32 bits. */
 constexpr size_t TLM_BYTES = 10;
 
@@ -200,12 +234,11 @@ try {
     return error_set(err, FAULT_CORRUPT_PIXELS, "OpenJPH: threw");
 }
 
-/* OpenJPH 0.9.0 looks at lanes beyond blocks whose width is no multiple of eight, as valgrind tells
- * (codeblock::encode): in lines of its own, whatever lies behind the width of ours. */
 extern "C" bool ht_j2k_encode(const uint8_t *from, const struct ht_j2k_image *image,
                               const struct ht_j2k_style *style, struct block **ret, struct error *err)
 try {
     configure();
+    const zeroed_heap zeros(ht_j2k_wants_zeros(image->columns, style->levels));
     ojph::codestream stream;
     ojph::mem_outfile output;
     ojph::param_siz siz = stream.access_siz();

@@ -35,7 +35,16 @@ struct ht_j2k_style {
     bool tile_part_lengths; /* writes a TLM marker segment */
 };
 
-/* RPCL order, one tile. ret's block is sealed. BUSY, INTERNAL. */
+/* OpenJPH 0.9.0 encodes in lanes of eight, and what those beyond a sub-band's width hold decides whether a
+ * block of zeros is coded: where widths do not come out even, bytes would depend on what memory held before.
+ * Such an image is encoded with the process' heap zeroing what it gives out (M_PERTURB), at other threads'
+ * expense too: so best in a process of its own. */
+static inline bool ht_j2k_wants_zeros(uint32_t columns, unsigned levels)
+{
+    return columns % ((uint64_t)8 << levels) != 0;
+}
+
+/* RPCL order, one tile. ret's block is sealed; equal images become equal bytes. BUSY, INTERNAL. */
 MUST_USE bool ht_j2k_encode(const uint8_t *from, const struct ht_j2k_image *image,
                             const struct ht_j2k_style *style, struct block **ret, struct error *err);
 

@@ -296,7 +296,7 @@ static bool goes_elsewhere(enum transfer_syntax from)
 
 /* Encoders that take long, or keep several times a large frame, work where their memory has a limit, their
  * number too, and where who reads what is stored has the processor first. HTJ2K, JPEG-LS and 8-bit JPEG are
- * quick. */
+ * quick; HTJ2K of most widths wants a heap of its own. */
 static bool is_heavy_work(enum transfer_syntax to, const struct pixel_shape *shape)
 {
     const bool quick = to == SYNTAX_HTJ2K || to == SYNTAX_HTJ2K_LOSSLESS ||
@@ -304,7 +304,8 @@ static bool is_heavy_work(enum transfer_syntax to, const struct pixel_shape *sha
                        to == SYNTAX_JPEG_LS_NEAR_LOSSLESS;
 
     return decoder_processes_are_open() && to != SYNTAX_RLE_LOSSLESS && to != SYNTAX_DEFLATED_FRAME &&
-           to != SYNTAX_JPEG_BASELINE_8 && (!quick || pixel_shape_frame_bytes(shape) > LARGE_FRAME_BYTES);
+           to != SYNTAX_JPEG_BASELINE_8 &&
+           (!quick || pixel_shape_frame_bytes(shape) > LARGE_FRAME_BYTES || jpeg_2000_wants_zeros(to, shape));
 }
 
 /* What decoders leave to one place. They give samples interleaved, or as they come; the attributes may say

@@ -67,6 +67,9 @@ MUST_USE bool jpeg_ijg_encode_12(const struct pixels *pixels, const struct codec
 decode_fn jpeg_ls_decode, jpeg_2000_decode, jpeg_xl_decode, rle_decode, deflated_frame_decode;
 encode_fn jpeg_ls_encode, jpeg_2000_encode, jpeg_xl_encode, rle_encode, deflated_frame_encode;
 
+/* Encoding it is best left to a process of its own: ht_j2k_wants_zeros. */
+bool jpeg_2000_wants_zeros(enum transfer_syntax to, const struct pixel_shape *shape);
+
 /* A JPEG stream as JPEG XL, and the very same bytes back (TSX-14). CORRUPT_PIXELS, BUSY. */
 MUST_USE bool jpeg_xl_from_jpeg(struct bytes jpeg, struct block **ret, struct error *err);
 MUST_USE bool jpeg_xl_to_jpeg(struct bytes coded, uint64_t ceiling_bytes, struct block **ret,

@@ -382,6 +382,17 @@ static float quantiser_of(unsigned bits, unsigned quality)
     return (finest > 0.0005f ? finest : 0.0005f) * exp2f((100.0f - (float)quality) / 10.0f);
 }
 
+static unsigned ht_levels_of(enum transfer_syntax to, const struct pixel_shape *shape)
+{
+    return to == SYNTAX_HTJ2K_LOSSLESS_RPCL ? rpcl_levels_of(shape) : levels_of(shape);
+}
+
+bool jpeg_2000_wants_zeros(enum transfer_syntax to, const struct pixel_shape *shape)
+{
+    return (to == SYNTAX_HTJ2K || to == SYNTAX_HTJ2K_LOSSLESS || to == SYNTAX_HTJ2K_LOSSLESS_RPCL) &&
+           ht_j2k_wants_zeros(shape->columns, ht_levels_of(to, shape));
+}
+
 static bool open_jph_encode(enum transfer_syntax to, const struct pixels *pixels,
                             const struct codec_parameters *parameters, unsigned bits, struct pixels *ret,
                             struct error *err)
@@ -396,7 +407,7 @@ static bool open_jph_encode(enum transfer_syntax to, const struct pixels *pixels
         .bits_allocated = shape->bits_allocated,
     };
     const struct ht_j2k_style style = {
-        .levels = to == SYNTAX_HTJ2K_LOSSLESS_RPCL ? rpcl_levels_of(shape) : levels_of(shape),
+        .levels = ht_levels_of(to, shape),
         .colour_transform = is_transformed(shape),
         .quantiser = to == SYNTAX_HTJ2K ? quantiser_of(bits, quality_of(parameters)) : 0.0f,
         .tile_part_lengths = to == SYNTAX_HTJ2K_LOSSLESS_RPCL,

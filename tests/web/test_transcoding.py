@@ -441,6 +441,24 @@ class Transcoding(ServerCase):
         self.assertEqual(part.body, whole[100:200])
 
 
+    def test_a_frame_made_again_is_the_same_bytes_under_the_same_tag(self):
+        """HTJ2K of widths that are no multiple of 256, black in parts: OpenJPH decides by what memory held whether a block of zeros is coded."""
+        server = Server("--frame-cache-memory", "0", "--frame-cache-disk", "0")
+        self.addCleanup(server.stop)
+        seen = {}
+        for width in (160, 333, 520):
+            array = numpy.zeros((width, width), "<u2")
+            array[width // 4:, :width // 2] = numpy.random.default_rng(width).integers(0, 4096, (width - width // 4, width // 2))
+            file = make_dicom(rows=width, columns=width, pixels=array.tobytes() + b"\0" * (array.nbytes % 2), BitsStored=12, HighBit=11)
+            server.store([file])
+            for _ in range(12):
+                for syntax in (".4.201", ".4.202", ".4.203"):
+                    answer = server.get(path_of(file) + "/frames/1", {
+                        "Accept": f'multipart/related; type="image/jphc"; transfer-syntax={ROOT}{syntax}'})
+                    self.assertEqual(answer.status, 200, answer.body)
+                    seen.setdefault((width, syntax, answer.headers["ETag"]), set()).add(answer.body)
+        self.assertEqual([len(bodies) for bodies in seen.values()], [1] * 9)
+
     def test_frames_of_what_was_deleted_are_nowhere(self):
         array, file = image(64, 64, bits=12, frames=8)
         self.server.store([file])
