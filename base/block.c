@@ -177,25 +177,37 @@ void block_seal(struct block *block, size_t size)
     block->size = size;
 }
 
-void block_trim(struct block **block)
+struct block *block_keep(struct block *block)
 {
-    const struct bytes kept = block_bytes(*block);
+    const struct bytes kept = block_bytes(block);
+    struct block *small = kept.size <= block->capacity / 2 ? allocate(kept.size) : NULL;
 
-    if (kept.size > (*block)->capacity / 2)
-        return;
-    assert(atomic_load(&(*block)->references) == 1);
-    struct block *small = allocate(kept.size);
     if (!small)
-        return;
+        return block_ref(block);
     *small = (struct block){ .size = kept.size, .capacity = kept.size };
     atomic_init(&small->references, 1);
     if (kept.size)
         memcpy(small->room, kept.data, kept.size);
     pthread_mutex_lock(&pool.lock);
-    pool.in_use += kept.size; /* block_unref gives back more: no budget to ask */
+    pool.in_use += kept.size; /* less than the block's own: no budget to ask */
+    if (pool.in_use > pool.peak)
+        pool.peak = pool.in_use;
     pthread_mutex_unlock(&pool.lock);
+    return small;
+}
+
+void block_trim(struct block **block)
+{
+    struct block *kept = block_keep(*block);
+
+    assert(kept == *block || atomic_load(&(*block)->references) == 1);
     block_unref(*block);
-    *block = small;
+    *block = kept;
+}
+
+size_t block_cost(const struct block *block)
+{
+    return block->capacity;
 }
 
 struct bytes block_bytes(const struct block *block)

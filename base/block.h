@@ -48,6 +48,11 @@ void block_seal(struct block *block, size_t size);
  * Views of its bytes end here. Without memory nothing happens. */
 void block_trim(struct block **block);
 struct bytes block_bytes(const struct block *block); /* empty before block_seal */
+/* What it takes of the budget: its room, whatever of it is used. */
+size_t block_cost(const struct block *block);
+/* A reference to what can be kept for a while: the block itself, or, where it has more room than bytes, a
+ * copy without; without memory for that, itself. */
+struct block *block_keep(struct block *block);
 struct block *block_ref(struct block *block);
 void block_unref(struct block *block); /* NULL is fine */
 

@@ -99,9 +99,10 @@ static struct entry *add(struct frame_cache *cache, const struct frame_key *key)
     return entry;
 }
 
+/* What the block budget knows of it: a block of few bytes may have much room. */
 static uint64_t memory_cost(const struct entry *entry)
 {
-    return entry->block ? block_bytes(entry->block).size : FAILURE_BYTES;
+    return sizeof *entry + (entry->block ? block_cost(entry->block) : FAILURE_BYTES);
 }
 
 #define LIST_FUNCTIONS(name, member) \
@@ -371,6 +372,8 @@ static bool make_it(struct frame_cache *cache, struct entry *entry, frame_make_f
     pthread_mutex_unlock(&cache->lock);
     const bool from_disk = file_bytes && read_file(cache, &key, file_bytes, &block);
     const bool ok = from_disk || make(context, &block, err);
+    struct block *kept =
+        ok && block_bytes(block).size <= cache->memory.ceiling / LARGEST_SHARE ? block_keep(block) : NULL;
     pthread_mutex_lock(&cache->lock);
     if (from_disk) {
         cache->count.disk_hits++;
@@ -383,9 +386,8 @@ static bool make_it(struct frame_cache *cache, struct entry *entry, frame_make_f
         entry->file_bytes = 0;
     }
     cache->count.made += ok && !from_disk;
-    if (ok && block_bytes(block).size <= cache->memory.ceiling / LARGEST_SHARE)
-        entry->block = block_ref(block);
-    else if (!ok && is_remembered(err->fault) && (entry->failure = malloc(sizeof *entry->failure)))
+    entry->block = kept;
+    if (!ok && is_remembered(err->fault) && (entry->failure = malloc(sizeof *entry->failure)))
         *entry->failure = *err;
     if (entry->block || entry->failure)
         memory_add(&cache->memory, entry, memory_cost(entry));

@@ -459,6 +459,20 @@ class Transcoding(ServerCase):
                     seen.setdefault((width, syntax, answer.headers["ETag"]), set()).add(answer.body)
         self.assertEqual([len(bodies) for bodies in seen.values()], [1] * 9)
 
+    def test_hundreds_of_small_things_made_leave_the_budget_to_others(self):
+        """Each was kept with the room of a block around it, and the cache counted the bytes alone: the server told everybody that it was busy, for good."""
+        server = Server("--block-budget", str(16 << 20))
+        self.addCleanup(server.stop)
+        files = [make_dicom(rows=32, columns=40, frames=20) for _ in range(8)]
+        server.store(files)
+        asked = [f"image/jls; transfer-syntax={ROOT}.4.80", f"image/jp2; transfer-syntax={ROOT}.4.90"]
+        for file in files:
+            for frame in range(1, 21):
+                answers = [server.get(path_of(file) + f"/frames/{frame}", {"Accept": accept}) for accept in asked]
+                answers += [server.get(path_of(file) + f"/frames/{frame}/{what}", {"Accept": "image/jpeg"}) for what in ("rendered", "thumbnail")]
+                self.assertEqual([answer.status for answer in answers], [200] * 4, (frame, answers[-1].body))
+        self.assertStatus(server.store([make_dicom(rows=1024, columns=1024)]), 200)
+
     def test_frames_of_what_was_deleted_are_nowhere(self):
         array, file = image(64, 64, bits=12, frames=8)
         self.server.store([file])

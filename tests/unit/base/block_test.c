@@ -115,6 +115,28 @@ TEST(a_block_of_an_exact_size_counts_for_no_more)
     EXPECT(block_in_use() == before, "not given back");
 }
 
+TEST(what_is_kept_has_no_more_room_than_it_needs)
+{
+    const size_t before = block_in_use();
+    struct block *block = NULL, *small, *same;
+    struct error err = { 0 };
+
+    EXPECT(block_take(BLOCK_STANDARD_BYTES, &block, &err), "%s", err.detail);
+    memset(block_room(block, NULL), 7, 1000);
+    block_seal(block, 1000);
+    small = block_keep(block);
+    EXPECT(small != block && bytes_equal(block_bytes(small), block_bytes(block)), "not a copy");
+    EXPECT(block_cost(small) == 1000 && block_cost(block) == BLOCK_STANDARD_BYTES, "%zu and %zu",
+           block_cost(small), block_cost(block));
+    EXPECT(block_in_use() == before + BLOCK_STANDARD_BYTES + 1000, "%zu", block_in_use() - before);
+    same = block_keep(small);
+    EXPECT(same == small, "copied again");
+    block_unref(same);
+    block_unref(small);
+    block_unref(block);
+    EXPECT(block_in_use() == before, "%zu left", block_in_use() - before);
+}
+
 /* A frame's block comes back for the next frame of about its size; another size does not push all others out.
  */
 TEST(larger_blocks_are_recycled_by_size_within_a_share_of_the_budget)
