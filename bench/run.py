@@ -62,11 +62,12 @@ def peak_memory(pids):
 
 def fill_page_cache(folder):
     """Free memory becomes page cache, as on a machine that has served for a day: a new page is then one that another file had, at
-    the same price for everybody. Elsewhere a virtual machine may have to ask its host for it, which takes as long as copying it."""
+    the same price for everybody. Elsewhere a virtual machine may have to ask its host for it, which takes as long as copying it. 64 GiB at
+    most, at a second each."""
     available = int(re.search(r"MemAvailable:\s+(\d+)", Path("/proc/meminfo").read_text()).group(1)) << 10
     path, piece = folder / "holes", bytearray(16 << 20)
     path.touch()
-    os.truncate(path, max(0, available - (1 << 30)))
+    os.truncate(path, min(max(0, available - (1 << 30)), 64 << 30))
     with open(path, "rb", buffering=0) as file:
         while file.readinto(piece):
             pass
