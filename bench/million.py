@@ -20,7 +20,8 @@ sys.path.insert(0, str(HERE))
 import gantry  # noqa: E402
 import make_data as data  # noqa: E402
 from gantry import Server, make_dicom  # noqa: E402
-from run import JSON, cpu_of  # noqa: E402
+from run import JSON  # noqa: E402
+from servers import cpu_of  # noqa: E402
 
 PER_STUDY, STUDIES_PER_FOLDER = 200, 100
 ROOT = data.ROOT + ".9"
