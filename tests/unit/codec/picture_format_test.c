@@ -44,7 +44,7 @@ TEST(every_format_writes_gray_and_colours_of_any_size)
             }
 }
 
-/* As in matrix_test.c; under a sanitizer all three rounds are alike. */
+/* As in matrix_test.c. Under a sanitizer, whose heap is its own, memory holds what it may. */
 TEST(a_picture_becomes_the_same_bytes_whatever_memory_held_before)
 {
     static const int fills[] = { 0x00, 0x55, 0xFF };
