@@ -418,8 +418,9 @@ static int reindex(struct command *command)
     char count[COMMAND_TEXT], bytes[COMMAND_TEXT], time[COMMAND_TEXT];
 
     /* Where SQLite sorts an index of all instances: a container has no other place that can be written. */
-    setenv("SQLITE_TMPDIR", command->settings->data, 1);
-    if (!bridge_start(&err) ||
+    if ((setenv("SQLITE_TMPDIR", command->settings->data, 1) != 0 &&
+         !error_errno(&err, errno, "setting SQLITE_TMPDIR")) ||
+        !bridge_start(&err) ||
         !data_lock_take(command->settings->data, "gantry reindex", &command->lock, &err) ||
         !store_open(&options, 0, &command->store, &err) || !tidy_up(command, &err) ||
         !make_catalog(command, &err))
