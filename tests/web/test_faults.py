@@ -95,7 +95,10 @@ class Faults(unittest.TestCase):
 class FailingDisk(Faults):
     def start_failing(self):
         self.calls = FailingCalls(self.folder)
-        return self.start(environment={"LD_PRELOAD": str(LIBRARY), "FAILING_CALLS_FILE": str(self.calls.path)})
+        library = Path(self.folder, "preload.so")  # LD_PRELOAD ends a path at a space, as a clone's may have
+        if not library.exists():
+            library.symlink_to(LIBRARY)
+        return self.start(environment={"LD_PRELOAD": str(library), "FAILING_CALLS_FILE": str(self.calls.path)})
 
     def assertNotReady(self, server):
         deadline = time.monotonic() + 10 * SLOWER  # what was committed a moment ago counts as a proof
