@@ -56,6 +56,7 @@ struct transport_mhd {
     struct watch *watch;
     pthread_mutex_t lock;
     struct connection *arriving; /* lock */
+    pthread_cond_t arrived;      /* the last of those has */
 };
 
 /* The library keeps a pointer to it as the socket's context. */
@@ -440,6 +441,8 @@ static struct connection *take_arriving(struct transport_mhd *transport, int fd)
     struct connection *own = *at;
     if (own)
         *at = own->next;
+    if (!transport->arriving)
+        pthread_cond_signal(&transport->arrived);
     pthread_mutex_unlock(&transport->lock);
     return own;
 }
@@ -569,9 +572,11 @@ bool transport_mhd_start(const struct transport_mhd_options *options, struct tra
         return false;
     }
     pthread_mutex_init(&transport->lock, NULL);
+    pthread_cond_init(&transport->arrived, NULL);
     transport->daemon = start_daemon(transport, options);
     if (!transport->daemon) {
         watch_close(transport->watch);
+        pthread_cond_destroy(&transport->arrived);
         pthread_mutex_destroy(&transport->lock);
         free(transport);
         return error_set(err, FAULT_INTERNAL,
@@ -613,14 +618,32 @@ unsigned transport_mhd_connections(struct transport_mhd *transport)
     return info ? info->num_connections : 0;
 }
 
+/* libmicrohttpd 0.9.75 closes what it was handed and has not looked at without the lock of that list, in the
+ * thread that sees the end first. So its threads take it all up before they are stopped. Not for ever: what
+ * the library has dropped without a word never arrives. */
+static void await_arriving(struct transport_mhd *transport)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec++;
+    pthread_mutex_lock(&transport->lock);
+    while (transport->arriving &&
+           !pthread_cond_clockwait(&transport->arrived, &transport->lock, CLOCK_MONOTONIC, &until))
+        ;
+    pthread_mutex_unlock(&transport->lock);
+}
+
 void transport_mhd_stop(struct transport_mhd *transport)
 {
     if (!transport)
         return;
+    await_arriving(transport);
     MHD_stop_daemon(transport->daemon);
     while (transport->arriving)
         forget_arriving(transport, transport->arriving->fd);
     watch_close(transport->watch);
+    pthread_cond_destroy(&transport->arrived);
     pthread_mutex_destroy(&transport->lock);
     free(transport);
 }

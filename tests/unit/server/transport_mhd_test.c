@@ -530,6 +530,24 @@ TEST(HTP_16_stopping_with_transfers_under_way_comes_back)
         close(fds[i]);
 }
 
+/* Those that the library's threads have not looked at yet. ThreadSanitizer sees whether they are closed by a
+ * thread that has not been told of them. */
+TEST(stopping_closes_those_that_were_handed_over_a_moment_ago)
+{
+    int fds[24];
+
+    for (unsigned round = 0; round < 10; round++) {
+        set_up();
+        for (size_t i = 0; i < COUNT_OF(fds); i++)
+            fds[i] = dial();
+        tear_down();
+        for (size_t i = 0; i < COUNT_OF(fds); i++) {
+            EXPECT(is_closed(fds[i]), "round %u: connection %zu is still open", round, i);
+            close(fds[i]);
+        }
+    }
+}
+
 static void *call_many(void *context)
 {
     unsigned *wrong = context;
