@@ -93,6 +93,17 @@ size_t block_peak(void)
     return peak;
 }
 
+/* The client is not told how much is in use. */
+static bool refused(size_t capacity, size_t in_use, size_t budget, struct error *err)
+{
+    if (capacity > budget) /* waiting does not help */
+        return error_tell(err, FAULT_OVER_BUDGET, "%zu bytes are wanted at once; at most %zu (block_budget).",
+                          capacity, budget);
+    error_tell(err, FAULT_BUSY, "The memory for what is under way is taken: %zu bytes (block_budget).",
+               budget);
+    return error_while(err, "%zu bytes wanted, %zu in use", capacity, in_use);
+}
+
 static bool take(size_t capacity, struct block **ret, struct error *err)
 {
     struct block *block = NULL;
@@ -101,8 +112,7 @@ static bool take(size_t capacity, struct block **ret, struct error *err)
     if (capacity > pool.budget || pool.in_use > pool.budget - capacity) {
         const size_t in_use = pool.in_use, budget = pool.budget;
         pthread_mutex_unlock(&pool.lock);
-        return error_set(err, FAULT_BUSY, "block_budget: %zu bytes wanted, %zu of %zu in use", capacity,
-                         in_use, budget);
+        return refused(capacity, in_use, budget, err);
     }
     pool.in_use += capacity;
     if (pool.in_use > pool.peak)

@@ -28,7 +28,8 @@ size_t block_peak(void);
 
 enum { BLOCK_STANDARD_BYTES = 256 * 1024 };
 
-/* A block with room for at least `capacity` bytes, one reference held. BUSY: over budget. Any thread. */
+/* A block with room for at least `capacity` bytes, one reference held. Any thread. BUSY: over
+ * budget now; OVER_BUDGET: at any time. */
 MUST_USE bool block_take(size_t capacity, struct block **ret, struct error *err);
 /* The same with room for just so many bytes, for what is small and kept for a while. */
 MUST_USE bool block_take_exact(size_t capacity, struct block **ret, struct error *err);

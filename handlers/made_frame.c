@@ -210,7 +210,6 @@ static bool make_shape(void *context, struct block **ret, struct error *err)
     block_unref(same);
     memcpy(block_room(*ret, NULL), &made, sizeof made);
     block_seal(*ret, sizeof made);
-    block_trim(ret);
     return true;
 }
 

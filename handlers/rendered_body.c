@@ -100,7 +100,7 @@ static bool find_instance(struct rendered_source *source, struct error *err)
 static bool may_be_left_out(enum fault fault)
 {
     return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_NOT_FOUND ||
-           fault == FAULT_NOT_DICOM || fault == FAULT_GONE;
+           fault == FAULT_NOT_DICOM || fault == FAULT_GONE || fault == FAULT_OVER_BUDGET;
 }
 
 static void begin_part(struct rendered_source *source, uint32_t frame)

@@ -268,7 +268,8 @@ static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_
 static bool is_about_pixels(const struct error *err)
 {
     return err->fault == FAULT_CORRUPT_PIXELS || err->fault == FAULT_NOT_ACCEPTABLE ||
-           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_CORRUPT_OBJECT;
+           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_CORRUPT_OBJECT ||
+           err->fault == FAULT_OVER_BUDGET;
 }
 
 static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader,

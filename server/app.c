@@ -552,17 +552,39 @@ static void base_url(const struct app *app, char *into, size_t size)
         snprintf(into, size, "https://%s%.*s", host, (int)path_size, path);
 }
 
+/* As one word of a shell. */
+static void quote(const char *text, char *into, size_t size)
+{
+    static const char apostrophe[] = "'\\''"; /* ends the quoted, one by itself, begins again */
+    size_t used = 0;
+
+    into[used++] = '\'';
+    for (; *text && used + sizeof apostrophe + 1 < size; text++) {
+        if (*text == '\'')
+            used += (size_t)snprintf(into + used, size - used, "%s", apostrophe);
+        else
+            into[used++] = *text;
+    }
+    into[used++] = '\'';
+    into[used] = '\0';
+}
+
+static bool is_plain_word(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+")] == '\0';
+}
+
 void app_announce(const struct app *app, FILE *to)
 {
-    char url[2048], ca[PATH_MAX + 16], trust[PATH_MAX + 32] = "";
+    char url[2048], ca[PATH_MAX + 16], quoted[4 * PATH_MAX + 128], trust[sizeof quoted + 16] = "";
 
     base_url(app, url, sizeof url);
     fprintf(to, "Gantry " GANTRY_VERSION " serves %s\n", url);
     if (tls_upkeep_throwaway_ca(app->tls, ca, sizeof ca)) {
         fprintf(to, "  CA: %s\n", ca);
+        quote(ca, quoted, sizeof quoted);
         /* So that the line can be taken as it is. */
-        const char *quote = strpbrk(ca, " \t$&;()<>*?\"\\") ? "'" : "";
-        snprintf(trust, sizeof trust, " --cacert %s%s%s", quote, ca, quote);
+        snprintf(trust, sizeof trust, " --cacert %s", is_plain_word(ca) ? ca : quoted);
     }
     fprintf(to,
             "  store: curl%s -H 'Content-Type: application/dicom' --data-binary @FILE.dcm %s/studies\n"

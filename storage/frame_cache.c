@@ -24,7 +24,13 @@
 #include "base/file.h"
 #include "base/number.h"
 
-enum { BUCKETS = 1 << 14, NAME_HEX = 16 + 2 * FRAME_KEY_BYTES, FAILURE_BYTES = 512, LARGEST_SHARE = 4 };
+enum {
+    BUCKETS = 1 << 14,
+    NAME_HEX = 16 + 2 * FRAME_KEY_BYTES,
+    FAILURE_BYTES = 512,
+    LARGEST_SHARE = 4,
+    DISK_BLOCK_BYTES = 4096
+};
 
 static const char MAGIC[8] = "GFRAME1\n";
 
@@ -103,6 +109,12 @@ static struct entry *add(struct frame_cache *cache, const struct frame_key *key)
 static uint64_t memory_cost(const struct entry *entry)
 {
     return sizeof *entry + (entry->block ? block_cost(entry->block) : FAILURE_BYTES);
+}
+
+/* File systems give whole blocks, of 4 KiB nearly everywhere. It bounds the number of entries as well. */
+static uint64_t disk_cost(const struct entry *entry)
+{
+    return (entry->file_bytes + DISK_BLOCK_BYTES - 1) / DISK_BLOCK_BYTES * DISK_BLOCK_BYTES;
 }
 
 #define LIST_FUNCTIONS(name, member) \
@@ -236,7 +248,7 @@ static bool next_surplus_file(struct frame_cache *cache, struct frame_key *ret)
     if (!oldest || cache->disk.bytes <= cache->disk.ceiling)
         return false;
     *ret = oldest->key;
-    disk_remove(&cache->disk, oldest, oldest->file_bytes);
+    disk_remove(&cache->disk, oldest, disk_cost(oldest));
     oldest->file_bytes = 0;
     drop_if_empty(cache, oldest);
     return true;
@@ -249,9 +261,9 @@ static void note_file(struct frame_cache *cache, const struct frame_key *key, ui
     if (!entry)
         entry = add(cache, key);
     if (entry->file_bytes)
-        disk_remove(&cache->disk, entry, entry->file_bytes);
+        disk_remove(&cache->disk, entry, disk_cost(entry));
     entry->file_bytes = bytes;
-    disk_add(&cache->disk, entry, bytes);
+    disk_add(&cache->disk, entry, disk_cost(entry));
 }
 
 /* Takes the oldest thing in memory that is too much, with a reference to its block if it is to be written;
@@ -304,7 +316,8 @@ static void make_room(struct frame_cache *cache, uint64_t memory_ceiling)
 
 static bool is_remembered(enum fault fault)
 {
-    return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_TOO_LARGE;
+    return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_TOO_LARGE ||
+           fault == FAULT_OVER_BUDGET;
 }
 
 static_assert(sizeof(struct frame_key) == WAITER_KEY_BYTES, "a waiter holds a key");
@@ -378,11 +391,11 @@ static bool make_it(struct frame_cache *cache, struct entry *entry, frame_make_f
     if (from_disk) {
         cache->count.disk_hits++;
         if (entry->file_bytes) { /* asked for: the newest again */
-            disk_remove(&cache->disk, entry, entry->file_bytes);
-            disk_add(&cache->disk, entry, entry->file_bytes);
+            disk_remove(&cache->disk, entry, disk_cost(entry));
+            disk_add(&cache->disk, entry, disk_cost(entry));
         }
     } else if (file_bytes && entry->file_bytes) { /* it was not whole */
-        disk_remove(&cache->disk, entry, entry->file_bytes);
+        disk_remove(&cache->disk, entry, disk_cost(entry));
         entry->file_bytes = 0;
     }
     cache->count.made += ok && !from_disk;
@@ -488,7 +501,7 @@ static void forget_entry(struct frame_cache *cache, struct entry *entry)
         leave_memory(cache, entry);
     if (entry->file_bytes) {
         remove_file(cache, &entry->key);
-        disk_remove(&cache->disk, entry, entry->file_bytes);
+        disk_remove(&cache->disk, entry, disk_cost(entry));
         entry->file_bytes = 0;
     }
     drop_if_empty(cache, entry);

@@ -65,7 +65,7 @@ class Server:
             told += self.process.stdout.read() or b""
             # A public URL says nothing of the port that is listened on; the log does.
             url = re.search(rb"listening on \S+:(\d+)\n", self.log_path.read_bytes()[began:])
-            ca = self.given_ca or re.search(rb"CA: (\S+)\n", told)
+            ca = self.given_ca or re.search(rb"CA: (.+)\n", told)
             if url and ca and b"look: " in told:
                 break
             if self.process.poll() is not None:
@@ -76,6 +76,7 @@ class Server:
         if not (url and ca):
             self.stop()
             raise AssertionError(f"the server did not start: {told!r} {self.log_text()[-2000:]}")
+        self.told = told.decode()
         self.port = int(url.group(1))
         self.ca = self.given_ca or ca.group(1).decode()
         self.base = "/dicom-web"

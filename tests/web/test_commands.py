@@ -362,5 +362,18 @@ class Lock(Folder):
             self.assertEqual(status, USAGE, err)
 
 
+class Told(Folder):
+    def test_the_curl_line_can_be_taken_as_it_is_whatever_the_folder_is_called(self):
+        for name in ("plain", "with a space", "o'neil's", "'", "a$(exit 1)`exit 1`;#&|*~\"\\"):
+            with self.subTest(name):
+                server = Server(data=self.folder / name)
+                self.addCleanup(server.stop)
+                line = re.search(r"  find:  (curl .+)\n", server.told).group(1)
+                done = subprocess.run(["sh", "-c", line + " -s -S -o /dev/null -w '%{http_code}'"], stdin=subprocess.DEVNULL,
+                                      capture_output=True, text=True, timeout=60 * SLOWER)
+                self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "204", ""), line)
+                server.stop()
+
+
 if __name__ == "__main__":
     unittest.main()

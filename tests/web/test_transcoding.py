@@ -473,6 +473,24 @@ class Transcoding(ServerCase):
                 self.assertEqual([answer.status for answer in answers], [200] * 4, (frame, answers[-1].body))
         self.assertStatus(server.store([make_dicom(rows=1024, columns=1024)]), 200)
 
+    def test_a_frame_larger_than_the_budget_is_refused_for_good_and_alone(self):
+        """To ask again would not help, so it is no 503; the setting is named, and what needs no such block is served."""
+        server = Server("--block-budget", str(16 << 20))
+        self.addCleanup(server.stop)
+        large, small = make_dicom(rows=3000, columns=3000), make_dicom(rows=64, columns=64)
+        deep = path_of(large)
+        self.assertStatus(server.store([large, small]), 200)
+        for _ in range(2):
+            for target, accept in ((deep + "/frames/1", f"image/jls; transfer-syntax={ROOT}.4.80"), (deep + "/rendered", "image/jpeg")):
+                answer = server.get(target, {"Accept": accept})
+                self.assertEqual(answer.status, 500, (target, answer.body[:300]))
+                self.assertIn(b"bytes are wanted at once; at most 16777216 (block_budget)", answer.body, target)
+                self.assertNotIn("Retry-After", answer.headers, target)
+        self.assertStatus(server.get(deep + "/thumbnail", {"Accept": "image/jpeg"}), 200)
+        answer = server.get(deep + "/frames/1", {"Accept": "application/octet-stream"})
+        self.assertEqual((answer.status, len(answer.body)), (200, 18_000_000))
+        self.assertStatus(server.get(path_of(small) + "/rendered", {"Accept": "image/jpeg"}), 200)
+
     def test_frames_of_what_was_deleted_are_nowhere(self):
         array, file = image(64, 64, bits=12, frames=8)
         self.server.store([file])

@@ -4,6 +4,7 @@
 #include "tests/support/expect.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "base/block.h"
 
@@ -63,7 +64,9 @@ TEST(over_budget_is_busy_and_not_counted)
     EXPECT(!block_take(BLOCK_STANDARD_BYTES + 1, &second, &err) && err.fault == FAULT_BUSY, "fault %d",
            err.fault);
     EXPECT(!second, "touched");
-    EXPECT(!block_take(SIZE_MAX, &second, &err) && err.fault == FAULT_BUSY, "fault %d", err.fault);
+    EXPECT(strstr(err.told, "block_budget") && strstr(err.detail, "in use"), "%s; %s", err.told, err.detail);
+    EXPECT(!block_take(SIZE_MAX, &second, &err) && err.fault == FAULT_OVER_BUDGET, "fault %d", err.fault);
+    EXPECT(strstr(err.told, "block_budget"), "%s", err.told);
     EXPECT(block_take(BLOCK_STANDARD_BYTES, &second, &err), "%s", err.detail);
     block_unref(first);
     block_unref(second);
