@@ -27,6 +27,8 @@ static bool read_head(const char *path, struct data_set *into, struct error *err
     struct stat status;
 
     into->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (into->fd < 0 && errno == ENOENT)
+        return error_set(err, FAULT_NOT_FOUND, "the instance has no file");
     if (into->fd < 0)
         return error_errno(err, errno, "opening an instance");
     if (fstat(into->fd, &status) != 0)

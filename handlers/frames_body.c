@@ -149,7 +149,7 @@ bool frames_body(const struct service *service, const struct request *request,
     struct frame_parts *all = arena_alloc(request->arena, sizeof(*all));
 
     *all = (struct frame_parts){
-        .parts = { wanted->count, describe_frame, extent_of_frame, make_frame },
+        .parts = { wanted->count, describe_frame, extent_of_frame, make_frame, wanted->held_or_null },
         .service = service,
         .request = request,
         .record = record,
@@ -159,6 +159,15 @@ bool frames_body(const struct service *service, const struct request *request,
         .location_or_null = location_or_null,
     };
     return parts_body(service, request, &all->parts, boundary, ret, err);
+}
+
+bool pixels_are_one_part(const struct instance_record *record, const struct offer *offer)
+{
+    const enum frame_kind kind = frame_table_kind(record->frames);
+
+    if (offer->syntax != SYNTAX_EXPLICIT_LE)
+        return false;
+    return offer->way == OFFER_MADE || (kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO);
 }
 
 /* Bits are sent as one run, so they stay where they are. */
@@ -217,12 +226,13 @@ static bool make_pixels(const struct parts *parts, size_t n, struct store_reader
 
 bool pixels_body(const struct service *service, const struct request *request,
                  const struct instance_record *record, const struct offer *offer, const char *location,
-                 struct bytes boundary, struct body_source **ret, struct error *err)
+                 struct bytes boundary, struct store_reader *held_or_null, struct body_source **ret,
+                 struct error *err)
 {
     struct frame_parts *all = arena_alloc(request->arena, sizeof(*all));
 
     *all = (struct frame_parts){
-        .parts = { 1, describe_pixels, extent_of_pixels, make_pixels },
+        .parts = { 1, describe_pixels, extent_of_pixels, make_pixels, held_or_null },
         .service = service,
         .request = request,
         .record = record,

@@ -13,6 +13,7 @@
 struct frame_list {
     uint32_t *frames; /* from 1, in the order asked for, duplicates too; in the arena */
     size_t count;
+    struct store_reader *held_or_null; /* of the instance, by who outlives the body: it is not opened then */
 };
 
 /* "1,3,2": MALFORMED for anything else, TOO_LARGE over `ceiling` frames (RET-48). */
@@ -30,10 +31,14 @@ MUST_USE bool frames_body(const struct service *service, const struct request *r
                           const struct instance_record *record, const struct frame_list *wanted,
                           const struct offer *offer, const char *location_or_null, struct bytes boundary,
                           struct body_source **ret, struct error *err);
-/* All of the pixel data as one part: native as they are stored, or decoded (RET-41). */
+/* Native pixel data are one part, stored or decoded; encapsulated ones as many as there are frames (RET-41).
+ */
+bool pixels_are_one_part(const struct instance_record *record, const struct offer *offer);
+/* All of the pixel data as one part: native as they are stored, or decoded (RET-41). `held_or_null`: as in
+ * struct frame_list. */
 MUST_USE bool pixels_body(const struct service *service, const struct request *request,
                           const struct instance_record *record, const struct offer *offer,
-                          const char *location, struct bytes boundary, struct body_source **ret,
-                          struct error *err);
+                          const char *location, struct bytes boundary, struct store_reader *held_or_null,
+                          struct body_source **ret, struct error *err);
 
 #endif

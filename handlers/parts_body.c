@@ -49,7 +49,8 @@ static void parts_source_close(void *closed)
     struct parts_source *source = closed;
 
     arena_release(&source->own_scratch);
-    store_reader_close(source->reader);
+    if (source->reader != source->parts->held)
+        store_reader_close(source->reader);
 }
 
 static struct bytes part_head(const struct parts_source *source, size_t n, const struct part *part)
@@ -85,7 +86,7 @@ static void begin_part(struct parts_source *source, size_t n)
 
 static bool reader_at_part(struct parts_source *source, enum patience patience, struct error *err)
 {
-    if (source->reader && source->reader_generation == source->part.generation)
+    if (source->reader && (source->parts->held || source->reader_generation == source->part.generation))
         return true;
     struct store_reader *next = NULL;
     if (!store_reader_open(source->store, source->part.generation, patience, &next, err))
@@ -302,6 +303,7 @@ bool parts_body(const struct service *service, const struct request *request, co
         .store = service->store,
         .parts = parts,
         .boundary = boundary,
+        .reader = parts->held,
     };
     source->scratch = parts->count > 1 ? &source->own_scratch : request->arena;
     arena_defer(request->arena, parts_source_close, source);

@@ -33,6 +33,7 @@ struct parts {
      * given away. NULL where no part is made. */
     bool (*make)(const struct parts *parts, size_t n, struct store_reader *reader, enum patience patience,
                  struct arena *scratch, struct part *part, struct body_source **ret, struct error *err);
+    struct store_reader *held; /* of the one file of all parts, by who outlives the body; NULL: opened here */
 };
 
 /* `boundary` data NULL: the only part alone, without head and tail. The size is known beforehand unless one

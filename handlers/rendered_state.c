@@ -56,8 +56,8 @@ static bool add_image(const struct service *service, const struct instance_key *
     listing->list[listing->count] =
         (struct listed_instance){ .key = record->key, .generation = record->generation };
     counts[listing->count] = record->frames ? frame_table_count(record->frames) : 0;
-    frames[listing->count++] =
-        (struct frame_list){ (uint32_t *)(uintptr_t)reference->frames, reference->frame_count };
+    frames[listing->count++] = (struct frame_list){ .frames = (uint32_t *)(uintptr_t)reference->frames,
+                                                    .count = reference->frame_count };
     instance_record_unref(record);
     return true;
 }

@@ -81,7 +81,7 @@ struct stow_metadata *stow_metadata_new(const struct service *service, const str
 /* ── parts ── */
 
 /* One request's memory is bounded by ceilings; that of all together by the budget of blocks, of which each
- * takes a share that is never written to. BUSY when there is none left. */
+ * takes a share that is never written to. BUSY when there is none left, TOO_LARGE when it never suffices. */
 static bool hold_memory(struct stow_metadata *metadata, struct error *err)
 {
     const uint64_t wanted = metadata->text_bytes * (1 + TREE_FOR_TEXT) +
@@ -93,6 +93,8 @@ static bool hold_memory(struct stow_metadata *metadata, struct error *err)
     metadata->held_bytes = wanted + wanted / 4 + HELD_LEAST;
     if (!block_take((size_t)metadata->held_bytes, &metadata->held, err)) {
         metadata->held_bytes = 0;
+        if (err->fault == FAULT_OVER_BUDGET) /* of those who send, this one is too large */
+            err->fault = FAULT_TOO_LARGE;
         return error_while(err, "holding memory for metadata");
     }
     return true;

@@ -36,16 +36,6 @@ static bool begin_answer(const struct request *request, const struct instance_re
     return representation_is_held(request, what, response);
 }
 
-/* Decoded frames are one value, as native ones are (RET-41). */
-static bool is_one_value(const struct instance_record *record, const struct offer *offer)
-{
-    const enum frame_kind kind = frame_table_kind(record->frames);
-
-    if (offer->syntax != SYNTAX_EXPLICIT_LE)
-        return false;
-    return offer->way == OFFER_MADE || (kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO);
-}
-
 /* Native pixel data are one part; encapsulated ones as many as there are frames (RET-41, RET-42). */
 static bool answer_pixel_data(const struct service *service, const struct request *request,
                               const struct instance_record *record, const struct accept *accept,
@@ -65,7 +55,7 @@ static bool answer_pixel_data(const struct service *service, const struct reques
     offers_of_frames(offers, record);
     if (!offers_choose(offers, accept, true, &choice, err))
         return false;
-    if (!choice.multipart && all->count > 1 && !is_one_value(record, choice.offer) &&
+    if (!choice.multipart && all->count > 1 && !pixels_are_one_part(record, choice.offer) &&
         !offers_choose(offers, accept, false, &choice, err)) /* a single part is for one item (NEG-13) */
         return false;
     if (choice.offer->way == OFFER_MADE)
@@ -73,8 +63,9 @@ static bool answer_pixel_data(const struct service *service, const struct reques
     if (begin_answer(request, record, &choice, what, &boundary, response))
         return true;
 
-    if (is_one_value(record, choice.offer))
-        return pixels_body(service, request, record, choice.offer, what->location, boundary, &body, err) &&
+    if (pixels_are_one_part(record, choice.offer))
+        return pixels_body(service, request, record, choice.offer, what->location, boundary, NULL, &body,
+                           err) &&
                representation_send(request, what, body, response, err);
     all->frames = arena_array(request->arena, all->count, sizeof(*all->frames));
     for (size_t i = 0; i < all->count; i++)

@@ -5,15 +5,19 @@
  * that the metadata show as BulkDataURI, or the pixel data alone, one behind the other, each named by that
  * URI. What is acceptable is chosen value by value (NEG-07).
  *
- *   listing ─► instance: record, metadata ─► its values ─┬─► pixel data: a part a frame, or one (native,
- * video) ▲                                                 └─► any other: a part └──────────────────── the
- * next one, when its turn in the body has come: memory is one instance's
+ *   listing ─► instance: record, file, metadata ─► its values ─┬─► pixel data: a part a frame, or one
+ *      ▲                                                       └─► any other: a part
+ *      └── the next one, when its turn in the body has come: memory and descriptors are one instance's
  *
  * The listing is walked twice: first to know whether there is anything, and whether anything is not
- * acceptable, while that can still be told by a status.
+ * acceptable, while that can still be told by a status. What turns out to be no good after that is no reason
+ * to cut off the rest: pixels that cannot be made go out as they are stored, and what is not there any more,
+ * or cannot be read, is left out.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "dicom/bulk_value.h"
 #include "dicom/dicom_json.h"
 #include "handlers/bulk_offer.h"
@@ -21,14 +25,16 @@
 #include "handlers/held.h"
 #include "handlers/instance_metadata.h"
 #include "handlers/links.h"
+#include "handlers/made_frame.h"
 #include "handlers/representation.h"
 #include "handlers/transactions.h"
 #include "http/multipart_writer.h"
 
 /* One bulk value of the instance under way, found by its link. */
 struct value {
-    struct bytes path;         /* behind /bulkdata/; in `object` */
-    const struct offer *offer; /* of pixel data; of others it is known once they are read */
+    struct bytes path;          /* behind /bulkdata/; in `object` */
+    const struct offer *offer;  /* of pixel data; of others it is known once they are read */
+    const struct offer *stored; /* of pixel data, as they are */
     uint32_t parts;
 };
 
@@ -42,7 +48,8 @@ struct collection {
     /* the instance under way, in `instance_arena` */
     struct arena instance_arena;
     const struct instance_record *record;
-    struct buffer object; /* its metadata */
+    struct store_reader *reader; /* NULL while they are only looked at */
+    struct buffer object;        /* its metadata */
     struct value *values;
     size_t count;
     size_t left_out;       /* values that are not acceptable */
@@ -61,6 +68,7 @@ static void collection_close(void *closed)
 {
     struct collection *collection = closed;
 
+    store_reader_close(collection->reader);
     arena_release(&collection->instance_arena);
     buffer_done(&collection->object);
 }
@@ -82,6 +90,17 @@ static bool next_link(struct bytes *rest, struct bytes *ret_path)
     return path != NULL;
 }
 
+static void send_pixels_as(struct value *value, const struct instance_record *record,
+                           const struct offer *offer)
+{
+    const uint32_t frames = frame_table_count(record->frames);
+
+    value->offer = offer;
+    value->parts = !pixels_are_one_part(record, offer)       ? frames
+                   : offer->way == OFFER_MADE && frames == 0 ? 0
+                                                             : 1;
+}
+
 /* How pixel data go out. False: not at all. */
 static bool choose_pixels(struct collection *collection, struct value *value)
 {
@@ -92,14 +111,15 @@ static bool choose_pixels(struct collection *collection, struct value *value)
 
     if (!frames_exist(record, &ignored))
         return false;
-    const enum frame_kind kind = frame_table_kind(record->frames);
-    const bool native = kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO;
     offers_of_frames(offers, record);
     if (!offers_choose(offers, collection->accept, false, &choice, &ignored))
         return false;
-    value->offer = choice.offer;
-    note_type(collection, choice.offer->media_type);
-    value->parts = native ? 1 : frame_table_count(record->frames);
+    for (size_t i = offers->count; i-- > 0;)
+        if (offers->list[i].way == OFFER_STORED && !offers->list[i].is_alias)
+            value->stored = &offers->list[i];
+    send_pixels_as(value, record, choice.offer);
+    if (value->parts > 0)
+        note_type(collection, choice.offer->media_type);
     return value->parts > 0;
 }
 
@@ -129,23 +149,33 @@ static size_t count_links(struct bytes object)
     return count;
 }
 
-/* The instance at `n`, or none of it when it was deleted since it was listed. May wait. */
-static bool read_instance(struct collection *collection, size_t n, struct error *err)
+static bool has_left(struct error *err)
+{
+    if (err->fault != FAULT_NOT_FOUND && err->fault != FAULT_GONE)
+        return false;
+    error_clear(err);
+    return true;
+}
+
+/* The instance at `n`, or none of it when it was deleted since it was listed. Its file stays open, so that
+ * all of it comes even when it is deleted now. May wait. */
+static bool read_instance(struct collection *collection, size_t n, bool to_send, struct error *err)
 {
     const struct instance_key *key = &collection->listing->list[n].key;
+    const struct service *service = collection->service;
 
+    store_reader_close(TAKE(collection->reader));
     arena_release(&collection->instance_arena);
     buffer_cut(&collection->object, 0);
     collection->count = 0;
-    if (!catalog_find(collection->service->catalog, key, MAY_WAIT, &collection->record, err)) {
-        if (err->fault != FAULT_NOT_FOUND && err->fault != FAULT_GONE)
-            return false;
-        error_clear(err);
-        return true;
-    }
+    if (!catalog_find(service->catalog, key, MAY_WAIT, &collection->record, err))
+        return has_left(err);
     held_record(&collection->instance_arena, collection->record);
-    if (!instance_metadata_read(collection->service, key, &collection->object, err))
-        return false;
+    if (to_send && !store_reader_open(service->store, collection->record->generation, MAY_WAIT,
+                                      &collection->reader, err))
+        return has_left(err);
+    if (!instance_metadata_read(service, key, &collection->object, err))
+        return has_left(err);
     struct bytes rest = buffer_bytes(&collection->object);
     struct value value = { 0 };
     collection->values =
@@ -209,35 +239,77 @@ static bool open_value(struct all_source *all, const struct value *value, struct
     return true;
 }
 
-static bool open_pixels(struct all_source *all, const struct value *value, const char *location,
-                        struct body_source **ret, struct error *err)
+/* The first frame is made beforehand, and kept for the body: whether it can be is known while another way can
+ * still be chosen. */
+static bool first_frame_is_made(struct all_source *all, const struct offer *offer, struct error *err)
 {
     struct collection *collection = &all->collection;
-    const enum frame_kind kind = frame_table_kind(collection->record->frames);
+    struct block *frame = NULL;
+
+    if (!made_frame(collection->service, &all->part_request, collection->record, 1, offer->syntax,
+                    collection->reader, MAY_WAIT, &frame, err))
+        return false;
+    block_unref(frame);
+    return true;
+}
+
+static bool open_pixels(struct all_source *all, const struct value *value, const struct offer *offer,
+                        const char *location, struct body_source **ret, struct error *err)
+{
+    struct collection *collection = &all->collection;
     const struct bytes alone = bytes_of(NULL, 0);
 
-    const bool native = kind != FRAMES_ENCAPSULATED && kind != FRAMES_VIDEO;
-
-    if (native && value->offer->way != OFFER_MADE)
-        return pixels_body(collection->service, &all->part_request, collection->record, value->offer,
-                           location, alone, ret, err);
-    if (native &&
-        frame_table_count(collection->record->frames) > 1) /* one part here, and one a frame there */
-        return error_tell(err, FAULT_NOT_ACCEPTABLE,
-                          "Native pixel data of several frames are sent as application/octet-stream here.");
+    if (value->parts == 1 && pixels_are_one_part(collection->record, offer))
+        return (offer->way != OFFER_MADE || first_frame_is_made(all, offer, err)) &&
+               pixels_body(collection->service, &all->part_request, collection->record, offer, location,
+                           alone, collection->reader, ret, err);
     struct frame_list *frame = arena_alloc(&all->part_arena, sizeof(*frame));
     frame->frames = arena_alloc(&all->part_arena, sizeof(*frame->frames));
     frame->frames[0] = all->part + 1;
     frame->count = 1;
-    return frames_body(collection->service, &all->part_request, collection->record, frame, value->offer,
-                       location, alone, ret, err);
+    frame->held_or_null = collection->reader;
+    return frames_body(collection->service, &all->part_request, collection->record, frame, offer, location,
+                       alone, ret, err);
+}
+
+static bool is_about_this_one(const struct error *err)
+{
+    return err->fault == FAULT_CORRUPT_PIXELS || err->fault == FAULT_CORRUPT_OBJECT ||
+           err->fault == FAULT_NOT_ACCEPTABLE || err->fault == FAULT_NOT_DICOM ||
+           err->fault == FAULT_NOT_FOUND || /* deleted a moment ago */
+           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_OVER_BUDGET;
+}
+
+/* What came out of it for the log, and on. */
+static void pass_over(const struct all_source *all, const char *what, struct error *err)
+{
+    log_line(LOG_INFO, "instance %zu of %zu: %s: %s id=%" PRIu64, all->instance,
+             all->collection.listing->count, what, err->detail, all->collection.request->id);
+    error_clear(err);
+}
+
+static bool open_bytes(struct all_source *all, struct value *value, const char *location,
+                       struct offer *ret_label, struct body_source **ret, struct error *err)
+{
+    if (!value->offer)
+        return open_value(all, value, ret_label, ret, err);
+    *ret_label = *value->offer;
+    if (open_pixels(all, value, value->offer, location, ret, err))
+        return true;
+    if (value->offer->way != OFFER_MADE || !is_about_this_one(err) || !value->stored)
+        return false;
+    pass_over(all, "pixels go out as they are stored", err);
+    if (all->part == 0)
+        send_pixels_as(value, all->collection.record, value->stored);
+    *ret_label = *value->stored;
+    return open_pixels(all, value, value->stored, location, ret, err);
 }
 
 /* The part at hand, its head first. WOULD_WAIT: nothing has changed, ask again. */
 static bool open_part(struct all_source *all, struct error *err)
 {
     struct collection *collection = &all->collection;
-    const struct value *value = &collection->values[all->value];
+    struct value *value = &collection->values[all->value];
     struct offer label = { 0 };
 
     arena_release(&all->part_arena);
@@ -250,11 +322,13 @@ static bool open_part(struct all_source *all, struct error *err)
     const char *location =
         link_to(&all->part_arena, collection->request->public_base, &collection->record->key, tail);
     struct body_source *body = NULL;
-    if (value->offer)
-        label = *value->offer;
-    if (!(value->offer ? open_pixels(all, value, location, &body, err)
-                       : open_value(all, value, &label, &body, err)))
-        return false;
+    if (!open_bytes(all, value, location, &label, &body, err)) {
+        if (all->part > 0 || !is_about_this_one(err))
+            return false;
+        pass_over(all, "a value is left out", err);
+        all->value++;
+        return true;
+    }
     all->head = multipart_part_head(&all->part_arena, all->boundary, !all->begun, label.media_type,
                                     label.transfer_syntax, location, body->size);
     all->body = body;
@@ -284,7 +358,7 @@ static bool next_part(struct all_source *all, enum patience patience, struct err
         all->body = NULL;
         all->value = 0;
         collection->count = 0;
-        if (!read_instance(collection, all->instance, err))
+        if (!read_instance(collection, all->instance, true, err))
             return false;
         all->instance++;
     }
@@ -334,7 +408,7 @@ static bool look_at_all(struct collection *collection, size_t *ret_left_out, siz
 {
     *ret_count = 0;
     for (size_t n = 0; n < collection->listing->count; n++) {
-        if (!read_instance(collection, n, err))
+        if (!read_instance(collection, n, false, err))
             return false;
         *ret_count += collection->count;
     }

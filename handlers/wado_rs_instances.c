@@ -142,7 +142,7 @@ bool instance_answer(const struct service *service, const struct request *reques
         response->work = WORK_COLLECTS;
 
     struct one_file *one = arena_alloc(arena, sizeof(*one));
-    *one = (struct one_file){ .parts = { 1, describe_one, extent_of_one, make_one },
+    *one = (struct one_file){ .parts = { 1, describe_one, extent_of_one, make_one, NULL },
                               .service = service,
                               .request = request,
                               .record = record,
@@ -510,7 +510,7 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         .freshness = left_out ? FRESH_NEVER : FRESH_IF_ASKED,
     };
     struct many_files *many = arena_alloc(arena, sizeof(*many));
-    *many = (struct many_files){ .parts = { listing->count, describe_many, extent_of_many, make_many },
+    *many = (struct many_files){ .parts = { listing->count, describe_many, extent_of_many, make_many, NULL },
                                  .service = service,
                                  .request = request,
                                  .listing = listing,

@@ -90,7 +90,7 @@ static bool open_file(struct zip_source *zip, enum patience patience, struct err
     zip->inner = *zip->request;
     zip->inner.arena = &zip->scratch;
     zip->inner.patience = patience;
-    zip->only = (struct parts){ 1, describe_only, extent_of_only, make_only };
+    zip->only = (struct parts){ 1, describe_only, extent_of_only, make_only, NULL };
     if (!parts_body(zip->service, &zip->inner, &zip->only, bytes_of(NULL, 0), &zip->file, err))
         return false;
     entry->offset = zip->written;

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 import numpy
-from gantry import Server, ServerCase, make_dicom, path_of, uids_of
+from gantry import Answer, Server, ServerCase, make_dicom, path_of, uids_of
 
 ROOT = "1.2.840.10008.1.2"
 NATIVE = ROOT + ".1"
@@ -390,6 +390,59 @@ class Transcoding(ServerCase):
         alone = self.server.get(path_of(broken), {"Accept": "application/dicom"})
         self.assertStatus(alone, 500)
         self.assertIn(b"cannot be decoded", alone.body)
+
+    def test_RET_41_46_all_pixel_data_come_as_asked_one_part_native_or_one_a_frame(self):
+        study = uids_of(make_dicom())[0]
+        cine = make_dicom(study=study, rows=32, columns=40, frames=5)
+        packed = make_dicom(study=study, rows=32, columns=40, frames=5)
+        for file in (cine, packed):
+            self.server.store([file])
+        packed_so = self.assertStatus(self.instance(packed, ".4.80"), 200).body
+        self.server.call("DELETE", path_of(packed))
+        self.server.store([packed_so])
+        for what in ("pixeldata", "bulkdata"):
+            for target in (f"/studies/{study}", path_of(cine), path_of(packed)):
+                files = [f for f in (cine, packed) if path_of(f).startswith(target)]
+                answer = self.assertStatus(self.server.get(f"{target}/{what}", {"Accept": f'multipart/related; type="image/jls"; transfer-syntax={ROOT}.4.80'}), 200)
+                kinds = [(h["Content-Location"], h["Content-Type"]) for h, _ in answer.parts()]
+                self.assertEqual(kinds, [(f"{self.server.url}{path_of(f)}/bulkdata/7FE00010", f"image/jls; transfer-syntax={ROOT}.4.80") for f in files for _ in range(5)])
+                answer = self.assertStatus(self.server.get(f"{target}/{what}", {"Accept": f'multipart/related; type="application/octet-stream"; transfer-syntax={NATIVE}'}), 200)
+                self.assertEqual([body for _, body in answer.parts()], [bytes(read(f).PixelData) for f in files])
+
+    def test_RET_46_all_pixel_data_come_but_for_what_cannot_be_decoded_which_goes_as_it_is(self):
+        study = uids_of(make_dicom())[0]
+        noise = [os.urandom(300) for _ in range(3)]
+        whole = self.file_of(study, ".4.80")
+        broken = make_dicom(study=study, rows=37, columns=61, frames=3, syntax=ROOT + ".4.80", encapsulated=noise)
+        native = make_dicom(study=study)
+        for file in (whole, broken, native):
+            self.server.store([file])
+        answer = self.assertStatus(self.server.get(f"/studies/{study}/pixeldata", {
+            "Accept": f'multipart/related; type="application/octet-stream"; transfer-syntax={NATIVE}'}), 200)
+        parts = {}
+        for headers, body in answer.parts():
+            parts.setdefault(headers["Content-Location"].split("/instances/")[1].split("/")[0], []).append((headers["Content-Type"], body))
+        self.assertEqual([kind for kind, _ in parts[uids_of(whole)[2]]], [f"application/octet-stream; transfer-syntax={NATIVE}"])
+        self.assertEqual([body for _, body in parts[uids_of(broken)[2]]], noise)
+        self.assertEqual({kind for kind, _ in parts[uids_of(broken)[2]]}, {f"image/jls; transfer-syntax={ROOT}.4.80"})
+        self.assertEqual([body for _, body in parts[uids_of(native)[2]]], [bytes(read(native).PixelData)])
+
+    def test_RET_45_what_is_deleted_while_it_is_sent_is_whole_and_the_next_is_left_out(self):
+        """More than the sockets hold, read when one instance is under way and both are gone."""
+        study = uids_of(make_dicom())[0]
+        for what in ("pixeldata", "bulkdata"):
+            frames = [[os.urandom(1 << 20) for _ in range(24)] for _ in range(2)]
+            files = [make_dicom(study=study, frames=24, syntax=ROOT + ".4.80", encapsulated=streams, InstanceNumber=n) for n, streams in enumerate(frames, 1)]
+            for file in files:
+                self.assertStatus(self.server.store([file]), 200)
+            link = self.server.connection()
+            self.addCleanup(link.close)
+            link.request("GET", f"{self.server.base}/studies/{study}/{what}", headers={"Accept": 'multipart/related; type="image/jls"'})
+            response = link.getresponse()
+            begin = response.read(100_000)
+            self.assertEqual(self.server.call("DELETE", f"/studies/{study}").status, 204)
+            answer = Answer(response.status, response.headers, begin + response.read())
+            self.assertEqual([body for _, body in answer.parts()], frames[0])
 
     def file_of(self, study, syntax):
         array, _ = IMAGES["unsigned"]
