@@ -463,6 +463,8 @@ static bool describe(const char *path, const struct json_limits *limits, struct 
     keep_syntax(&reading->data_set.part10, found);
     if (!is_storable(&found->sop_class, err))
         return false;
+    if (!opened && err->fault == FAULT_NOT_FOUND) /* what is to be stored was there: the disk has lost it */
+        err->fault = FAULT_DISK;
     if (!opened)
         return false;
     reading->root = dataset_root(reading->data_set.elements);

@@ -70,6 +70,15 @@ static void begin(struct elements *file, const char *syntax, enum elements_form 
     file->form = form;
 }
 
+TEST(a_file_that_has_vanished_is_the_disks_failure_and_not_the_senders)
+{
+    description_done(&found);
+    err = (struct error){ 0 };
+    EXPECT(bridge_start(&err) && !description_read("/nonexistent/file", &limits, &arena, &found, &err) &&
+               err.fault == FAULT_DISK,
+           "%s: %s", fault_info(err.fault)->name, err.detail);
+}
+
 TEST(a_plain_image_is_described)
 {
     struct buffer file;
