@@ -25,6 +25,12 @@ const struct fault_info *fault_info(enum fault fault)
     return &faults[fault];
 }
 
+bool fault_is_lasting(enum fault fault)
+{
+    return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_CORRUPT_OBJECT || fault == FAULT_NOT_ACCEPTABLE ||
+           fault == FAULT_TOO_LARGE || fault == FAULT_OVER_BUDGET;
+}
+
 bool error_set(struct error *err, enum fault fault, const char *format, ...)
 {
     va_list args;

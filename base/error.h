@@ -38,6 +38,10 @@ struct fault_info {
     const char *sentence;
 };
 const struct fault_info *fault_info(enum fault fault);
+/* About the one stored thing that was asked for, and the same whenever it is asked for again: it does not
+ * decode, cannot be had in that form, or is over a limit. No reason to end an answer that has other things.
+ */
+bool fault_is_lasting(enum fault fault);
 
 /* All three return false, so that a failing function can say `return error_set(...)`.
  * error_set: a detail for the log. error_tell: the same text for the log and for the client.

@@ -99,8 +99,8 @@ static bool find_instance(struct rendered_source *source, struct error *err)
 /* One bad frame is no reason to cut the others off; a server that is out of memory or of its disk is. */
 static bool may_be_left_out(enum fault fault)
 {
-    return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_NOT_FOUND ||
-           fault == FAULT_NOT_DICOM || fault == FAULT_GONE || fault == FAULT_OVER_BUDGET;
+    return fault_is_lasting(fault) || fault == FAULT_NOT_FOUND || fault == FAULT_NOT_DICOM ||
+           fault == FAULT_GONE;
 }
 
 static void begin_part(struct rendered_source *source, uint32_t frame)

@@ -239,8 +239,8 @@ static bool open_value(struct all_source *all, const struct value *value, struct
     return true;
 }
 
-/* The first frame is made beforehand, and kept for the body: whether it can be is known while another way can
- * still be chosen. */
+/* The first frame is made beforehand: whether it can be is known while another way can still be chosen. The
+ * body finds it in the cache. */
 static bool first_frame_is_made(struct all_source *all, const struct offer *offer, struct error *err)
 {
     struct collection *collection = &all->collection;
@@ -272,12 +272,10 @@ static bool open_pixels(struct all_source *all, const struct value *value, const
                        alone, ret, err);
 }
 
-static bool is_about_this_one(const struct error *err)
+/* Deleted a moment ago, too. */
+static bool is_about_this_one(enum fault fault)
 {
-    return err->fault == FAULT_CORRUPT_PIXELS || err->fault == FAULT_CORRUPT_OBJECT ||
-           err->fault == FAULT_NOT_ACCEPTABLE || err->fault == FAULT_NOT_DICOM ||
-           err->fault == FAULT_NOT_FOUND || /* deleted a moment ago */
-           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_OVER_BUDGET;
+    return fault_is_lasting(fault) || fault == FAULT_NOT_DICOM || fault == FAULT_NOT_FOUND;
 }
 
 /* What came out of it for the log, and on. */
@@ -296,7 +294,7 @@ static bool open_bytes(struct all_source *all, struct value *value, const char *
     *ret_label = *value->offer;
     if (open_pixels(all, value, value->offer, location, ret, err))
         return true;
-    if (value->offer->way != OFFER_MADE || !is_about_this_one(err) || !value->stored)
+    if (value->offer->way != OFFER_MADE || !is_about_this_one(err->fault) || !value->stored)
         return false;
     pass_over(all, "pixels go out as they are stored", err);
     if (all->part == 0)
@@ -323,7 +321,7 @@ static bool open_part(struct all_source *all, struct error *err)
         link_to(&all->part_arena, collection->request->public_base, &collection->record->key, tail);
     struct body_source *body = NULL;
     if (!open_bytes(all, value, location, &label, &body, err)) {
-        if (all->part > 0 || !is_about_this_one(err))
+        if (all->part > 0 || !is_about_this_one(err->fault))
             return false;
         pass_over(all, "a value is left out", err);
         all->value++;

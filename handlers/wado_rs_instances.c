@@ -265,13 +265,6 @@ static struct extent extent_of_many(const struct parts *parts, size_t n, uint32_
     return whole_file(of_many(parts)->listing->list[n].file_size);
 }
 
-static bool is_about_pixels(const struct error *err)
-{
-    return err->fault == FAULT_CORRUPT_PIXELS || err->fault == FAULT_NOT_ACCEPTABLE ||
-           err->fault == FAULT_TOO_LARGE || err->fault == FAULT_CORRUPT_OBJECT ||
-           err->fault == FAULT_OVER_BUDGET;
-}
-
 static bool make_many(const struct parts *parts, size_t n, struct store_reader *reader,
                       enum patience patience, struct arena *scratch, struct part *part,
                       struct body_source **ret, struct error *err)
@@ -290,7 +283,7 @@ static bool make_many(const struct parts *parts, size_t n, struct store_reader *
                          (unsigned long long)listed->generation);
     if (make_file(many->service, many->request, record, many->offers[n], reader, patience, scratch, ret, err))
         return true;
-    if (many->offers[n]->way != OFFER_MADE || !is_about_pixels(err))
+    if (many->offers[n]->way != OFFER_MADE || !fault_is_lasting(err->fault))
         return false;
     /* Every client copes with one part in another syntax better than with an answer that ends there. */
     log_line(LOG_INFO, "part %zu goes out as it is stored: %s id=%" PRIu64, n + 1, err->detail,

@@ -155,8 +155,7 @@ static bool make_picture(struct thumbnail *what, uint32_t frame, struct block **
                              what->format, response_patience(what->response, what->request, WORK_MAKES), ret,
                              err))
             return true;
-        if (err->fault != FAULT_CORRUPT_PIXELS && err->fault != FAULT_NOT_ACCEPTABLE &&
-            err->fault != FAULT_OVER_BUDGET)
+        if (!fault_is_lasting(err->fault))
             return false;
         log_line(LOG_WARNING, "request %" PRIu64 ": a tile in place of a thumbnail: %s", what->request->id,
                  err->detail);

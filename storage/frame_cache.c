@@ -314,12 +314,6 @@ static void make_room(struct frame_cache *cache, uint64_t memory_ceiling)
 
 /* ── asking ── */
 
-static bool is_remembered(enum fault fault)
-{
-    return fault == FAULT_CORRUPT_PIXELS || fault == FAULT_NOT_ACCEPTABLE || fault == FAULT_TOO_LARGE ||
-           fault == FAULT_OVER_BUDGET;
-}
-
 static_assert(sizeof(struct frame_key) == WAITER_KEY_BYTES, "a waiter holds a key");
 
 static void give_result(struct waiter *waiter, const struct frame_key *key, struct block *block)
@@ -400,7 +394,7 @@ static bool make_it(struct frame_cache *cache, struct entry *entry, frame_make_f
     }
     cache->count.made += ok && !from_disk;
     entry->block = kept;
-    if (!ok && is_remembered(err->fault) && (entry->failure = malloc(sizeof *entry->failure)))
+    if (!ok && fault_is_lasting(err->fault) && (entry->failure = malloc(sizeof *entry->failure)))
         *entry->failure = *err;
     if (entry->block || entry->failure)
         memory_add(&cache->memory, entry, memory_cost(entry));

@@ -64,6 +64,15 @@ TEST(errno_becomes_the_fault_it_means)
     }
 }
 
+TEST(what_may_go_when_it_is_asked_for_again_is_not_lasting)
+{
+    EXPECT(fault_is_lasting(FAULT_CORRUPT_PIXELS) && fault_is_lasting(FAULT_OVER_BUDGET), "does last");
+    EXPECT(!fault_is_lasting(FAULT_NONE), "is no failure");
+    for (enum fault fault = FAULT_NONE; fault < FAULT_COUNT; fault++)
+        EXPECT(!fault_is_lasting(fault) || fault_info(fault)->http_status != 503, "%s",
+               fault_info(fault)->name);
+}
+
 TEST(every_fault_has_a_status_and_a_sentence)
 {
     for (enum fault fault = FAULT_NONE + 1; fault < FAULT_COUNT; fault++) {
