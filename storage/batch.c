@@ -196,7 +196,7 @@ static bool place_and_add(struct batch *batch, struct store_draft **drafts, stru
 void batch_commit(struct batch *batch)
 {
     const size_t count = batch->count;
-    size_t forget_count = 0;
+    size_t own_count = 0, replaced_count = 0;
 
     if (count == 0) {
         batch->committed = true;
@@ -204,25 +204,29 @@ void batch_commit(struct batch *batch)
     }
     struct store_draft **drafts = calloc(count, sizeof(struct store_draft *));
     struct addition *additions = calloc(count, sizeof *additions);
-    uint64_t *forget = calloc(count, sizeof *forget);
-    const bool done = drafts && additions && forget
-                          ? place_and_add(batch, drafts, additions, forget, &batch->why)
+    uint64_t *own = calloc(count, sizeof *own), *replaced = calloc(count, sizeof *replaced);
+    const bool done = drafts && additions && own && replaced
+                          ? place_and_add(batch, drafts, additions, own, &batch->why)
                           : error_set(&batch->why, FAULT_BUSY, "no memory for a batch of %zu", count);
     for (size_t i = 0; done && i < count; i++) {
         if (additions[i].outcome == ADDED || additions[i].outcome == ADDED_REPLACING)
             store_draft_is_kept(batch->list[i].draft);
-        forget[forget_count] = note_addition(batch, &batch->list[i], &additions[i]);
-        forget_count += forget[forget_count] != 0;
+        const uint64_t goes = note_addition(batch, &batch->list[i], &additions[i]);
+        if (goes != 0 && goes == additions[i].generation)
+            own[own_count++] = goes;
+        else if (goes != 0)
+            replaced[replaced_count++] = goes;
     }
     if (done) {
-        store_forget(batch->store, forget, forget_count);
-        catalog_has_left(batch->catalog, forget, forget_count);
+        store_forget(batch->store, own, own_count);
+        store_let_go(batch->store, replaced, replaced_count, catalog_has_left, batch->catalog);
     }
     for (size_t i = 0; i < count; i++)
         drop_instance(&batch->list[i]);
     if (!done)
         log_line(LOG_DEBUG, "intake: %s", batch->why.detail);
-    free(forget);
+    free(replaced);
+    free(own);
     free(additions);
     free(drafts);
     batch->committed = true;

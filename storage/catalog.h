@@ -63,8 +63,9 @@ MUST_USE bool catalog_add(struct catalog *catalog, struct addition *additions, s
                           enum duplicate_policy policy, struct error *err);
 
 /* Files of rows that were replaced or deleted are unlinked by the caller; until it says that they have gone,
- * the catalog notes their generations, for recovery and for who compares files and rows. Never waits. */
-void catalog_has_left(struct catalog *catalog, const uint64_t *generations, size_t count);
+ * the catalog notes their generations, for recovery and for who compares files and rows. A store_told_fn with
+ * the catalog as its context. Never waits. */
+void catalog_has_left(void *catalog, const uint64_t *generations, size_t count);
 /* May wait. `each` returns false to stop; it must not write. */
 MUST_USE bool catalog_is_leaving(struct catalog *catalog, uint64_t generation, bool *ret, struct error *err);
 MUST_USE bool catalog_each_leaving(struct catalog *catalog, bool (*each)(void *context, uint64_t generation),

@@ -70,8 +70,10 @@ void catalog_left_drop(struct catalog_left *left, size_t count)
     pthread_mutex_unlock(&left->lock);
 }
 
-void catalog_has_left(struct catalog *catalog, const uint64_t *generations, size_t count)
+void catalog_has_left(void *context, const uint64_t *generations, size_t count)
 {
+    struct catalog *catalog = context;
+
     if (count)
         catalog_left_add(&catalog->left, generations, count);
 }

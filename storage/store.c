@@ -183,8 +183,10 @@ bool store_open(const struct store_options *options, uint64_t least_next_generat
     pthread_mutex_init(&store->folder_lock, NULL);
     pthread_mutex_init(&store->behind_lock, NULL);
     pthread_cond_init(&store->behind_ended, NULL);
+    pthread_rwlock_init(&store->told_lock, NULL);
+    store->holds = holds_new(store);
     store->settling = settling_new(store);
-    if (!(store->settling || error_set(err, FAULT_BUSY, "no memory for the store")) ||
+    if (!((store->settling && store->holds) || error_set(err, FAULT_BUSY, "no memory for the store")) ||
         !open_inside(store, options, least_next_generation, err)) {
         store_close(store);
         return error_while(err, "opening the store");
@@ -201,6 +203,7 @@ void store_close(struct store *store)
     while (store->behind > 0)
         condition_wait(&store->behind_ended, &store->behind_lock);
     pthread_mutex_unlock(&store->behind_lock);
+    holds_free(store->holds);
     settling_free(store->settling);
     pthread_cond_destroy(&store->behind_ended);
     pthread_mutex_destroy(&store->behind_lock);
@@ -208,6 +211,7 @@ void store_close(struct store *store)
     file_close(store->drafts_fd);
     file_close(store->objects_fd);
     pthread_mutex_destroy(&store->folder_lock);
+    pthread_rwlock_destroy(&store->told_lock);
     free(store->root);
     free(store);
 }
@@ -349,14 +353,27 @@ void store_forget(struct store *store, const uint64_t *generations, size_t count
         settling_forget(store->settling, generations[i]);
     }
     open_files_close_unlinked(store->open_files);
+    pthread_rwlock_rdlock(&store->told_lock);
     if (store->told)
         store->told(store->told_context, generations, count);
+    pthread_rwlock_unlock(&store->told_lock);
+}
+
+void store_let_go(struct store *store, const uint64_t *generations, size_t count, store_told_fn *gone,
+                  void *context)
+{
+    if (holds_take_over(store->holds, generations, count, gone, context))
+        return;
+    store_forget(store, generations, count);
+    gone(context, generations, count);
 }
 
 void store_tell_of_forgotten(struct store *store, store_told_fn *told_or_null, void *context)
 {
+    pthread_rwlock_wrlock(&store->told_lock);
     store->told = told_or_null;
     store->told_context = context;
+    pthread_rwlock_unlock(&store->told_lock);
 }
 
 /* ── all that is stored ── */

@@ -61,10 +61,24 @@ void store_path(const struct store *store, uint64_t generation, char *into, size
  * told recovery of them may go. Drafts of theirs go last. Readers that hold one open keep it. Absent is fine.
  * May wait. */
 void store_forget(struct store *store, const uint64_t *generations, size_t count);
-/* Who keeps things made of stored files is told which are gone; NULL: nobody any more. One at a time; not
- * while files are forgotten. */
+/* Who keeps things made of stored files is told which are gone; NULL: nobody any more, and none is being told
+ * when it returns. One at a time. */
 typedef void store_told_fn(void *context, const uint64_t *generations, size_t count);
 void store_tell_of_forgotten(struct store *store, store_told_fn *told_or_null, void *context);
+
+/* An answer that reads one file behind the other keeps all that are stored when it begins, before it lists
+ * them, without a descriptor for each. The hold is the caller's memory until it has ended. Never waits. */
+struct store_hold {
+    struct store_hold *older, *newer; /* both and the number for holds.c */
+    uint64_t goings_before;
+};
+void store_hold_begin(struct store *store, struct store_hold *hold);
+void store_hold_end(struct store *store, struct store_hold *hold);
+/* As store_forget, of files whose rows have gone for good; `gone` is told once the files have, too: before it
+ * returns, or, of those that a hold keeps, on another thread soon after that has ended. Whatever `gone` needs
+ * lasts as long as the store. May wait. */
+void store_let_go(struct store *store, const uint64_t *generations, size_t count, store_told_fn *gone,
+                  void *context);
 
 /* A draft has its generation from the start. Appending hashes (SHA-256). DISK_FULL, DISK. May wait. */
 MUST_USE bool store_draft_open(struct store *store, struct store_draft **ret, struct error *err);

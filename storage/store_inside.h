@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "storage/holds.h"
 #include "storage/open_files.h"
 #include "storage/store.h"
 
@@ -29,6 +30,8 @@ struct store {
     atomic_uint_fast64_t next_generation;
     struct open_files *open_files;
     struct settling *settling;
+    struct holds *holds;
+    pthread_rwlock_t told_lock;
     store_told_fn *told; /* of forgotten files, or NULL */
     void *told_context;
     bool can_open_cached; /* openat2 RESOLVE_CACHED */

@@ -37,8 +37,7 @@ bool withdraw(struct store *store, struct catalog *catalog, const struct instanc
     struct gone gone = { .store = store };
 
     const bool done = catalog_delete(catalog, key, note_gone, &gone, ret_instances, err);
-    store_forget(store, gone.list, gone.count);
-    catalog_has_left(catalog, gone.list, gone.count);
+    store_let_go(store, gone.list, gone.count, catalog_has_left, catalog);
     free(gone.list);
     return done;
 }

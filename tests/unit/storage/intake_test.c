@@ -101,7 +101,7 @@ bool catalog_add(struct catalog *unused, struct addition *additions, size_t coun
     return true;
 }
 
-void catalog_has_left(struct catalog *unused, const uint64_t *generations, size_t count)
+void catalog_has_left(void *unused, const uint64_t *generations, size_t count)
 {
     (void)unused;
     (void)generations;
