@@ -163,7 +163,7 @@ static bool draw(const struct service *service, const struct instance_record *re
     buffer_init(&text, TEXT_CEILING_BYTES);
     buffer_init(&wrapped, 2 * TEXT_CEILING_BYTES);
     if (!pen_new(service->font, letter_size(picture), &pen, err) ||
-        !instance_metadata_read(service, &record->key, &metadata, err))
+        !instance_metadata_read(service, record, &metadata, err))
         return error_while(err, "annotating a picture");
     if (parameters->annotate_patient) {
         append_names(pen, buffer_bytes(&metadata), &arena, &text);

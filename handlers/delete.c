@@ -21,7 +21,7 @@ bool delete_resource(const struct service *service, const struct request *reques
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "deleting");
-    /* Answers under way keep the files that they hold open. A repetition is GONE (410): it was done. */
+    /* Answers under way keep their files. A repetition is GONE (410): it was done. */
     if (!withdraw(service->store, service->catalog, &key, &instances, err))
         return false;
     response->status = 204;

@@ -6,18 +6,33 @@
 #include "handlers/instance_metadata.h"
 
 #include "dicom/json_scan.h"
+#include "handlers/listed.h"
 
-bool instance_metadata_read(const struct service *service, const struct instance_key *key,
+static bool read_file(const struct service *service, const struct instance_record *record,
+                      struct buffer *into, struct error *err)
+{
+    struct description found = { 0 };
+    struct arena arena = { 0 };
+
+    const bool done = listed_describe(service, record->generation, &arena, &found, err);
+    if (done)
+        buffer_append(into, block_bytes(found.json));
+    description_done(&found);
+    arena_release(&arena);
+    return done && buffer_check(into, "metadata", err);
+}
+
+bool instance_metadata_read(const struct service *service, const struct instance_record *record,
                             struct buffer *into, struct error *err)
 {
-    struct catalog_listing *listing = NULL;
+    struct listed_instance one = { .instance_id = record->generation };
+    const struct catalog_listing listing = { &one, 1 };
+    const size_t before = into->size;
     size_t next = 0;
 
-    if (!catalog_list(service->catalog, key, &listing, err))
+    if (!catalog_metadata(service->catalog, &listing, 0, 1, into, &next, err))
         return false;
-    const bool read = catalog_metadata(service->catalog, listing, 0, 1, into, &next, err);
-    catalog_listing_free(listing);
-    return read && buffer_check(into, "metadata", err);
+    return into->size > before || read_file(service, record, into, err);
 }
 
 static bool first_value(struct bytes object, uint32_t tag, struct bytes *ret)

@@ -1,7 +1,7 @@
 /* handlers/instance_metadata.h
  * SPDX-License-Identifier: Apache-2.0
  *
- * The metadata that the catalog keeps of one instance, and texts out of them.
+ * The metadata of one instance, and texts out of them.
  */
 #ifndef GANTRY_HANDLERS_INSTANCE_METADATA_H
 #define GANTRY_HANDLERS_INSTANCE_METADATA_H
@@ -9,8 +9,9 @@
 #include "base/buffer.h"
 #include "handlers/handler.h"
 
-/* Its DICOM JSON object, appended to `into`. NOT_FOUND. May wait. */
-MUST_USE bool instance_metadata_read(const struct service *service, const struct instance_key *key,
+/* Its DICOM JSON object as the catalog keeps it, or, when its row has gone, as its file says it again,
+ * appended to `into`. NOT_FOUND: both have gone. May wait. */
+MUST_USE bool instance_metadata_read(const struct service *service, const struct instance_record *record,
                                      struct buffer *into, struct error *err);
 /* The first value of an attribute as text, in the arena where it was escaped; a person's name by its
  * alphabetic components; empty: none. */

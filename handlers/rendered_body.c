@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "handlers/links.h"
+#include "handlers/listed.h"
 #include "handlers/rendered_document.h"
 #include "handlers/rendered_picture.h"
 #include "handlers/shown_frame.h"
@@ -82,12 +83,12 @@ static bool is_wanted(const struct rendered_source *source)
 static bool find_instance(struct rendered_source *source, struct error *err)
 {
     while (!source->record && source->instance < source->what.listing->count) {
-        const struct instance_key *key = &source->what.listing->list[source->instance].key;
+        const struct listed_instance *listed = &source->what.listing->list[source->instance];
 
-        if (!catalog_find(source->service->catalog, key, MAY_WAIT, &source->record, err)) {
-            if (err->fault != FAULT_NOT_FOUND && err->fault != FAULT_GONE)
+        if (!listed_record(source->service, listed, &source->record, err)) {
+            if (err->fault != FAULT_NOT_FOUND)
                 return false;
-            error_clear(err); /* deleted since it was listed */
+            error_clear(err); /* its file could not be held */
             source->instance++;
         } else if (!is_wanted(source)) {
             next_instance(source);

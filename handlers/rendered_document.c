@@ -168,7 +168,7 @@ static bool make_document(const struct service *service, const struct request *r
     struct buffer *metadata = held_buffer(request->arena, service->limits->answer_ceiling_bytes);
     struct buffer *text = held_buffer(request->arena, REPORT_CEILING_BYTES);
 
-    if (!instance_metadata_read(service, &record->key, metadata, err))
+    if (!instance_metadata_read(service, record, metadata, err))
         return false;
     if (kind == DOCUMENT_CDA || (kind == DOCUMENT_PDF && strcmp(type, "text/html") != 0))
         return embedded_document(service, record, buffer_bytes(metadata), request->arena, ret, err);

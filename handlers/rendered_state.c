@@ -10,6 +10,7 @@
 
 #include "dicom/image_planes.h"
 #include "handlers/blended_frame.h"
+#include "handlers/listed.h"
 
 bool rendered_state_is(const struct instance_record *record)
 {
@@ -169,6 +170,8 @@ bool rendered_state_images(const struct service *service, const struct request *
 {
     struct catalog_listing *listing = arena_alloc(request->arena, sizeof(*listing));
     struct frame_list *frames = arena_array(request->arena, state->images.count, sizeof(*frames));
+
+    listed_hold_files(service, request->arena);
 
     uint32_t *counts = arena_array(request->arena, state->images.count, sizeof(*counts));
     listing->list = arena_array(request->arena, state->images.count, sizeof(*listing->list));

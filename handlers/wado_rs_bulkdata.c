@@ -111,7 +111,7 @@ static bool answer_value(const struct service *service, const struct request *re
         return false;
     struct body_source *bytes = body_of_block(request->arena, value.block);
     if (bulk_path_tag(path) == TAG_ENCAPSULATED_DOCUMENT &&
-        !instance_metadata_read(service, &record->key, object, &ignored))
+        !instance_metadata_read(service, record, object, &ignored))
         buffer_cut(object, 0);
     offers_of_value(offers, record, path, buffer_bytes(object), value.is_encapsulated, request->arena);
     if (!offers_choose(offers, accept, true, &choice, err))

@@ -11,8 +11,8 @@
  *
  * The listing is walked twice: first to know whether there is anything, and whether anything is not
  * acceptable, while that can still be told by a status. What turns out to be no good after that is no reason
- * to cut off the rest: pixels that cannot be made go out as they are stored, and what is not there any more,
- * or cannot be read, is left out.
+ * to cut off the rest: pixels that cannot be made go out as they are stored, and what cannot be read is left
+ * out.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,6 +25,7 @@
 #include "handlers/held.h"
 #include "handlers/instance_metadata.h"
 #include "handlers/links.h"
+#include "handlers/listed.h"
 #include "handlers/made_frame.h"
 #include "handlers/representation.h"
 #include "handlers/transactions.h"
@@ -149,32 +150,31 @@ static size_t count_links(struct bytes object)
     return count;
 }
 
+/* Although its file was to be held. */
 static bool has_left(struct error *err)
 {
-    if (err->fault != FAULT_NOT_FOUND && err->fault != FAULT_GONE)
+    if (err->fault != FAULT_NOT_FOUND)
         return false;
     error_clear(err);
     return true;
 }
 
-/* The instance at `n`, or none of it when it was deleted since it was listed. Its file stays open, so that
- * all of it comes even when it is deleted now. May wait. */
+/* The instance at `n`; its file stays open while it is under way. May wait. */
 static bool read_instance(struct collection *collection, size_t n, bool to_send, struct error *err)
 {
-    const struct instance_key *key = &collection->listing->list[n].key;
     const struct service *service = collection->service;
 
     store_reader_close(TAKE(collection->reader));
     arena_release(&collection->instance_arena);
     buffer_cut(&collection->object, 0);
     collection->count = 0;
-    if (!catalog_find(service->catalog, key, MAY_WAIT, &collection->record, err))
+    if (!listed_record(service, &collection->listing->list[n], &collection->record, err))
         return has_left(err);
     held_record(&collection->instance_arena, collection->record);
     if (to_send && !store_reader_open(service->store, collection->record->generation, MAY_WAIT,
                                       &collection->reader, err))
         return has_left(err);
-    if (!instance_metadata_read(service, key, &collection->object, err))
+    if (!instance_metadata_read(service, collection->record, &collection->object, err))
         return has_left(err);
     struct bytes rest = buffer_bytes(&collection->object);
     struct value value = { 0 };
@@ -429,9 +429,8 @@ static bool answer_all(const struct service *service, const struct request *requ
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
-    if (!catalog_list(service->catalog, &key, &listing, err))
+    if (!listed_instances(service, arena, &key, &listing, err))
         return false;
-    held_listing(arena, listing);
 
     struct all_source *all = arena_alloc(arena, sizeof(*all));
     arena_defer(arena, all_close, all);

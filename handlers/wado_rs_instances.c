@@ -18,6 +18,7 @@
 #include "handlers/held.h"
 #include "handlers/instance_answer.h"
 #include "handlers/links.h"
+#include "handlers/listed.h"
 #include "handlers/made_changes.h"
 #include "handlers/made_instance.h"
 #include "handlers/offer.h"
@@ -275,12 +276,9 @@ static bool make_many(const struct parts *parts, size_t n, struct store_reader *
 
     if (patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "writing an instance anew");
-    if (!catalog_find(many->service->catalog, &listed->key, MAY_WAIT, &record, err))
+    if (!listed_record(many->service, listed, &record, err))
         return false;
     held_record(scratch, record);
-    if (record->generation != listed->generation) /* replaced meanwhile */
-        return error_set(err, FAULT_NOT_FOUND, "generation %llu is another now",
-                         (unsigned long long)listed->generation);
     if (make_file(many->service, many->request, record, many->offers[n], reader, patience, scratch, ret, err))
         return true;
     if (many->offers[n]->way != OFFER_MADE || !fault_is_lasting(err->fault))
@@ -480,9 +478,8 @@ bool wado_rs_instances(const struct service *service, const struct request *requ
         return answer_values(service, request, response, err);
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
-    if (!catalog_list(service->catalog, &key, &listing, err))
+    if (!listed_instances(service, arena, &key, &listing, err))
         return false;
-    held_listing(arena, listing);
 
     const bool archive = wants_archive(&accept, arena);
     const struct offer **offers = arena_array(arena, listing->count, sizeof(const struct offer *));

@@ -10,6 +10,7 @@
 
 #include "handlers/held.h"
 #include "handlers/links.h"
+#include "handlers/listed.h"
 #include "handlers/rendered_answer.h"
 #include "handlers/rendered_body.h"
 #include "handlers/rendered_choice.h"
@@ -287,9 +288,8 @@ bool wado_rs_rendered(const struct service *service, const struct request *reque
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
-    if (!catalog_list(service->catalog, &key, &listing, err))
+    if (!listed_instances(service, request->arena, &key, &listing, err))
         return false;
-    held_listing(request->arena, listing);
 
     const char *location =
         link_to(request->arena, request->public_base, &key,

@@ -17,6 +17,7 @@
 #include "handlers/frames_body.h"
 #include "handlers/held.h"
 #include "handlers/instance_metadata.h"
+#include "handlers/listed.h"
 #include "handlers/links.h"
 #include "handlers/rendered_choice.h"
 #include "handlers/rendered_picture.h"
@@ -35,13 +36,13 @@ struct thumbnail {
 
 /* ── which instance ── */
 
-static bool is_localizer(const struct thumbnail *what, const struct instance_key *key)
+static bool is_localizer(const struct thumbnail *what)
 {
     SCOPED(buffer) struct buffer metadata;
     struct error ignored = { 0 };
 
     buffer_init(&metadata, what->service->limits->answer_ceiling_bytes);
-    if (!instance_metadata_read(what->service, key, &metadata, &ignored))
+    if (!instance_metadata_read(what->service, what->record, &metadata, &ignored))
         return false;
     /* Image Type is short: looking for the word in its JSON is looking for the value. */
     static const char attribute[] = "\"00080008\":{", word[] = "\"LOCALIZER\"";
@@ -86,7 +87,7 @@ static bool choose_instance(struct thumbnail *what, const struct catalog_listing
         any = any ? any : what->record;
         if (!shown_frame_is_image(what->record))
             continue;
-        if (!is_localizer(what, middle))
+        if (!is_localizer(what))
             return true;
         localizer = localizer ? localizer : what->record;
     }
@@ -111,7 +112,7 @@ static bool make_tile(void *context, struct block **ret, struct error *err)
 
     buffer_init(&metadata, what->service->limits->answer_ceiling_bytes);
     if (!picture_take(side, side, 1, 8, &picture, err) ||
-        !instance_metadata_read(what->service, &what->record->key, &metadata, err) ||
+        !instance_metadata_read(what->service, what->record, &metadata, err) ||
         !pen_new(what->service->font, side / 4, &pen, err))
         return false;
     memset(picture_room(&picture), 48, (size_t)side * side);
@@ -233,10 +234,8 @@ bool wado_rs_thumbnail(const struct service *service, const struct request *requ
         return false;
     if (request->patience == MUST_NOT_WAIT)
         return error_set(err, FAULT_WOULD_WAIT, "listing instances");
-    if (!catalog_list(service->catalog, &key, &listing, err))
-        return false;
-    held_listing(request->arena, listing);
-    return choose_instance(&what, listing, err) && answer(&what, 0, "", FRESH_IF_ASKED, err);
+    return listed_instances(service, request->arena, &key, &listing, err) &&
+           choose_instance(&what, listing, err) && answer(&what, 0, "", FRESH_IF_ASKED, err);
 }
 
 bool wado_rs_thumbnail_instance(const struct service *service, const struct request *request,

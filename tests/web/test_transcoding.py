@@ -427,7 +427,7 @@ class Transcoding(ServerCase):
         self.assertEqual({kind for kind, _ in parts[uids_of(broken)[2]]}, {f"image/jls; transfer-syntax={ROOT}.4.80"})
         self.assertEqual([body for _, body in parts[uids_of(native)[2]]], [bytes(read(native).PixelData)])
 
-    def test_RET_45_what_is_deleted_while_it_is_sent_is_whole_and_the_next_is_left_out(self):
+    def test_RET_45_what_is_deleted_while_it_is_sent_is_whole(self):
         """More than the sockets hold, read when one instance is under way and both are gone."""
         study = uids_of(make_dicom())[0]
         for what in ("pixeldata", "bulkdata"):
@@ -442,7 +442,7 @@ class Transcoding(ServerCase):
             begin = response.read(100_000)
             self.assertEqual(self.server.call("DELETE", f"/studies/{study}").status, 204)
             answer = Answer(response.status, response.headers, begin + response.read())
-            self.assertEqual([body for _, body in answer.parts()], frames[0])
+            self.assertEqual([body for _, body in answer.parts()], frames[0] + frames[1])
 
     def file_of(self, study, syntax):
         array, _ = IMAGES["unsigned"]
