@@ -6,6 +6,7 @@
 #include "handlers/listed.h"
 
 #include <limits.h>
+#include <unistd.h>
 
 #include "handlers/held.h"
 
@@ -49,8 +50,11 @@ bool listed_describe(const struct service *service, uint64_t generation, struct 
     if (!store_reader_open(service->store, generation, MAY_WAIT, &reader, err))
         return false;
     store_path(service->store, generation, path, sizeof path);
-    return description_read(path, &service->limits->json, arena, ret, err) ||
-           error_while(err, "reading generation %llu, whose row has gone", (unsigned long long)generation);
+    if (description_read(path, &service->limits->json, arena, ret, err))
+        return true;
+    if (access(path, F_OK) != 0)
+        err->fault = FAULT_NOT_FOUND; /* nobody held it, and it went meanwhile */
+    return error_while(err, "reading generation %llu, whose row has gone", (unsigned long long)generation);
 }
 
 /* All but its digest and when it was stored, which nobody asks for of one among many. */

@@ -383,8 +383,7 @@ static size_t keep_acceptable(const struct service *service, struct catalog_list
         const struct instance_record *record = NULL;
         struct error ignored = { 0 };
 
-        if (may_be_made(listed, accept) &&
-            !catalog_find(service->catalog, &listed->key, MAY_WAIT, &record, &ignored))
+        if (may_be_made(listed, accept) && !listed_record(service, listed, &record, &ignored))
             record = NULL;
         const struct offer *offer =
             weigh(&known, listed, record ? instance_shape(record) : NULL, accept, arena, err);

@@ -59,6 +59,7 @@ static bool open_all(const struct settings *settings, const char *who, enum hous
     const struct store_options options = { .root = settings->data,
                                            .free_space_floor = settings->free_space_floor,
                                            .open_files = (unsigned)settings->open_files,
+                                           .held_ms = settings->held_files,
                                            .only_looks = only_looks };
     char path[PATH_MAX];
 

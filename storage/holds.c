@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/condition.h"
 #include "base/log.h"
 #include "storage/store_inside.h"
@@ -17,7 +18,7 @@ enum { STACK_BYTES = 256 * 1024 };
 /* Files that go together. */
 struct going {
     struct going *next;
-    uint64_t number;
+    uint64_t number, until_ms;
     store_told_fn *gone;
     void *context;
     size_t count;
@@ -67,6 +68,21 @@ static bool may_go(const struct holds *holds)
     return holds->first && !(holds->oldest && holds->oldest->goings_before <= holds->first->number);
 }
 
+/* Lock held; without it on the way. Is it time for the first that waits although it is kept? */
+static bool must_go(struct holds *holds)
+{
+    struct error full = { 0 };
+
+    if (!holds->first)
+        return false;
+    if (holds->first->until_ms <= clock_monotonic_ms())
+        return true;
+    pthread_mutex_unlock(&holds->lock);
+    const bool has_room = store_check_free_space(holds->store, &full);
+    pthread_mutex_lock(&holds->lock);
+    return !has_room && holds->first;
+}
+
 void store_hold_end(struct store *store, struct store_hold *hold)
 {
     struct holds *holds = store->holds;
@@ -103,10 +119,10 @@ static void *run(void *of)
     pthread_setname_np(pthread_self(), "holds");
     pthread_mutex_lock(&holds->lock);
     while (!holds->stopping || holds->first) {
-        if (holds->stopping || may_go(holds))
+        if (holds->stopping || may_go(holds) || must_go(holds))
             remove_first(holds);
         else
-            condition_wait(&holds->work, &holds->lock);
+            condition_wait(&holds->work, &holds->lock); /* a second at most, then it looks again */
     }
     pthread_mutex_unlock(&holds->lock);
     return NULL;
@@ -147,11 +163,12 @@ bool holds_take_over(struct holds *holds, const uint64_t *generations, size_t co
 
     pthread_mutex_lock(&holds->lock);
     const uint64_t number = holds->goings++;
-    const bool held = count > 0 && holds->oldest;
+    const bool held = count > 0 && holds->oldest && holds->store->held_ms > 0;
     if (held && has_thread(holds))
         going = going_of(generations, count);
     if (going) {
         going->number = number;
+        going->until_ms = clock_monotonic_ms() + holds->store->held_ms;
         going->gone = gone;
         going->context = context;
         *holds->end = going;

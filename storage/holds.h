@@ -8,9 +8,10 @@
  *   holds       [─ a ─────────]        [─ b ──────────]      that began before it:
  *                                                           1 for a, 3 for b, 0 and 2 for nobody
  *
- * What has waited is removed by a thread of the store, since who ends a hold must not wait for the disk. A
- * crash meanwhile is the one between a row's going and its file's: recovery knows of it (catalog_leaving.h).
- * For store.c only.
+ * What has waited is removed by a thread of the store, since who ends a hold must not wait for the disk.
+ * Nobody can keep everybody's files for ever by reading slowly: after held_ms, or when the volume is full,
+ * the first goes although it is held, and the answer that needs it ends early. A crash meanwhile is the one
+ * between a row's going and its file's: recovery knows of it (catalog_leaving.h). For store.c only.
  */
 #ifndef GANTRY_STORAGE_HOLDS_H
 #define GANTRY_STORAGE_HOLDS_H

@@ -179,6 +179,7 @@ bool store_open(const struct store_options *options, uint64_t least_next_generat
     }
     store->objects_fd = store->drafts_fd = -1;
     store->free_space_floor = options->free_space_floor;
+    store->held_ms = options->held_ms;
     store->durable_folder = UINT64_MAX;
     pthread_mutex_init(&store->folder_lock, NULL);
     pthread_mutex_init(&store->behind_lock, NULL);

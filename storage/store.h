@@ -26,6 +26,7 @@ struct store_options {
     const char *root;          /* the data folder; made when missing, mode 0700 */
     uint64_t free_space_floor; /* bytes that must stay free on the volume: under it, drafts are DISK_FULL */
     unsigned open_files;       /* descriptors kept open for readers, at most */
+    uint64_t held_ms;          /* that a hold keeps a file, at most */
     bool only_looks; /* for reading beside another process that has the lock: makes and changes nothing */
 };
 
@@ -67,7 +68,8 @@ typedef void store_told_fn(void *context, const uint64_t *generations, size_t co
 void store_tell_of_forgotten(struct store *store, store_told_fn *told_or_null, void *context);
 
 /* An answer that reads one file behind the other keeps all that are stored when it begins, before it lists
- * them, without a descriptor for each. The hold is the caller's memory until it has ended. Never waits. */
+ * them, without a descriptor for each: for held_ms after they were let go, and while the volume has room. The
+ * hold is the caller's memory until it has ended. Never waits. */
 struct store_hold {
     struct store_hold *older, *newer; /* both and the number for holds.c */
     uint64_t goings_before;
@@ -75,7 +77,7 @@ struct store_hold {
 void store_hold_begin(struct store *store, struct store_hold *hold);
 void store_hold_end(struct store *store, struct store_hold *hold);
 /* As store_forget, of files whose rows have gone for good; `gone` is told once the files have, too: before it
- * returns, or, of those that a hold keeps, on another thread soon after that has ended. Whatever `gone` needs
+ * returns, or, of those that a hold keeps, on another thread soon after they go. Whatever `gone` needs
  * lasts as long as the store. May wait. */
 void store_let_go(struct store *store, const uint64_t *generations, size_t count, store_told_fn *gone,
                   void *context);

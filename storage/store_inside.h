@@ -26,7 +26,7 @@ enum {
 struct store {
     char *root;
     int objects_fd, drafts_fd; /* -1: not open */
-    uint64_t free_space_floor;
+    uint64_t free_space_floor, held_ms;
     atomic_uint_fast64_t next_generation;
     struct open_files *open_files;
     struct settling *settling;

@@ -92,7 +92,7 @@ static void wait_for_wake(struct carrier *carrier)
 
 /* ── the house ── */
 
-static struct limits default_limits(void)
+struct limits loopback_limits(void)
 {
     struct settings *settings = NULL;
     struct error err = { 0 };
@@ -160,7 +160,9 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
                                                      .sqlite_cache_bytes = 8 << 20,
                                                      .metadata_cache_bytes = 8 << 20,
                                                      .known_deletions = 1000 };
-    const struct store_options store_options = { .root = loopback->folder, .open_files = 64 };
+    const struct store_options store_options = { .root = loopback->folder,
+                                                 .open_files = 64,
+                                                 .held_ms = 3600000 };
 
     must(bridge_start(&err), &err, "bridge");
     must(catalog_open(&catalog_options, &loopback->catalog, &err), &err, "catalog");
@@ -186,12 +188,17 @@ struct loopback *loopback_open(const struct loopback_options *options_or_null)
         .port = 443,
     };
     const struct dispatcher_choices choices = {
-        .limits = options->limits ? *options->limits : default_limits(),
+        .limits = options->limits ? *options->limits : loopback_limits(),
         .cors_origins = "*",
         .public_url = "",
     };
     must(dispatcher_new(&dispatcher_options, &choices, &loopback->dispatcher, &err), &err, "dispatcher");
     return loopback;
+}
+
+struct service loopback_service(const struct loopback *loopback)
+{
+    return (struct service){ .store = loopback->store, .catalog = loopback->catalog };
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)

@@ -28,6 +28,9 @@ struct loopback_answer {
 struct loopback *loopback_open(const struct loopback_options *options_or_null); /* aborts on failure */
 void loopback_close(struct loopback *loopback);
 const char *loopback_folder(const struct loopback *loopback);
+struct limits loopback_limits(void); /* the defaults of config/settings.def */
+/* Store and catalog, to look at what handlers look at; without limits. */
+struct service loopback_service(const struct loopback *loopback);
 /* `headers`: "name: value\n" lines or NULL. The answer lives until the next call or close. `body_or_empty`
  * with data NULL: no body; `announced`: Content-Length, or UINT64_MAX for chunked. */
 const struct loopback_answer *loopback_call(struct loopback *loopback, const char *method, const char *target,

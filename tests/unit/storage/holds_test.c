@@ -3,7 +3,7 @@
  *
  * Files that are let go while answers hold them, and while others do not.
  */
-#include "storage/holds.h"
+#include "storage/store_inside.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -14,9 +14,11 @@
 #include "tests/support/expect.h"
 #include "tests/support/temp_folder.h"
 
+static uint64_t held_ms = 3600000;
+
 static struct store *open_store(struct temp_folder *folder)
 {
-    const struct store_options options = { .root = folder->path, .open_files = 8 };
+    const struct store_options options = { .root = folder->path, .open_files = 8, .held_ms = held_ms };
     struct store *store = NULL;
     struct error err = { 0 };
 
@@ -142,6 +144,32 @@ TEST(closing_the_store_removes_what_waits)
     EXPECT(atomic_load(&told) == 2 && temp_folder_files(folder.path, ".dcm") == 0, "left: %zu",
            temp_folder_files(folder.path, ".dcm"));
     temp_folder_remove(&folder);
+}
+
+enum until { UNTIL_ITS_TIME, UNTIL_THE_VOLUME_IS_FULL, NOT_AT_ALL };
+
+TEST(a_hold_that_does_not_end_keeps_files_for_their_time_and_while_there_is_room)
+{
+    for (enum until until = UNTIL_ITS_TIME; until <= NOT_AT_ALL; until++) {
+        struct temp_folder folder = temp_folder_new();
+        struct store_hold hold;
+
+        atomic_store(&told, 0);
+        held_ms = until == UNTIL_ITS_TIME ? 300 : until == UNTIL_THE_VOLUME_IS_FULL ? 3600000 : 0;
+        struct store *store = open_store(&folder);
+        const uint64_t file[2] = { stored(store), stored(store) };
+        if (until == UNTIL_THE_VOLUME_IS_FULL)
+            store->free_space_floor = UINT64_MAX;
+        store_hold_begin(store, &hold);
+        store_let_go(store, &file[0], 1, count, store);
+        store_let_go(store, &file[1], 1, count, store);
+        EXPECT(until != NOT_AT_ALL || atomic_load(&told) == 2, "held though nothing is to be");
+        wait_until_told(2);
+        store_hold_end(store, &hold);
+        store_close(store);
+        temp_folder_remove(&folder);
+    }
+    held_ms = 3600000;
 }
 
 struct crowd {
