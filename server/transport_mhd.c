@@ -626,7 +626,7 @@ static void await_arriving(struct transport_mhd *transport)
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
+    until.tv_sec += 5;
     pthread_mutex_lock(&transport->lock);
     while (transport->arriving &&
            !pthread_cond_clockwait(&transport->arrived, &transport->lock, CLOCK_MONOTONIC, &until))

@@ -68,6 +68,8 @@ static bool is_too_slow(const struct watch *watch, struct watched *watched, uint
 
     if (!count_moved(watched, turn_of(packed), &moved))
         return false;
+    now_ms =
+        clock_monotonic_ms(); /* of the count: who was kept waiting in between must not shorten the next */
     if (watched->seen == packed)
         return pace_is_too_slow(&watched->pace, &watch->limits.pace, moved, now_ms);
     watched->seen = packed;
