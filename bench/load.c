@@ -363,8 +363,8 @@ static void *sender(void *unused)
         const uint64_t number = atomic_fetch_add(&next_request, 1);
         unsigned status = 0;
         bool close_it = load.handshake != KEEP;
-        if (number >= load.requests || clock_monotonic_us() >= deadline_us)
-            break;
+        if (number >= load.requests || (number >= load.connections && clock_monotonic_us() >= deadline_us))
+            break; /* one a connection goes out however late its thread begins */
         const uint64_t began = clock_monotonic_us();
         const bool fine = (link->session || link_open(link)) && send_request(link, number) &&
                           read_answer(link, &status, &close_it);

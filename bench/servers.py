@@ -23,13 +23,21 @@ def cpu_of(pids):
 def children(pid):
     out = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        for child in text_of(task).split():
             out += [int(child)] + children(int(child))
     return out
 
 
+def text_of(path):
+    """Empty when the thread or process has ended meanwhile."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
 def peak_memory(pids):
-    return sum(int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{p}/status").read_text()).group(1)) for p in pids) / 1024
+    return sum(int(kb) for p in pids for kb in re.findall(r"VmHWM:\s+(\d+)", text_of(Path(f"/proc/{p}/status")))) / 1024
 
 
 def free_port():
@@ -119,6 +127,9 @@ http {{
             path.chmod(0o755)
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-c", str(config)], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for(self.port)
+        end = time.monotonic() + 60  # it listens before it has its workers
+        while not children(self.process.pid) and time.monotonic() < end:
+            time.sleep(0.01)
         self.pids = [self.process.pid] + children(self.process.pid)
 
     def keep(self, name, body):

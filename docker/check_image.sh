@@ -47,6 +47,7 @@ buildah inspect --type image "$tag" >"$work/image.json"
 is_not_root() { grep -q '"User": "10001"' "$work/image.json"; }
 check it_runs_as_another_user_than_root is_not_root
 
+ip netns delete "$name" 2>/dev/null # of a run that was killed
 ip netns add "$name" && nsenter --net=/run/netns/"$name" ip link set lo up || exit 1
 mkdir -p "$work/data" && chown 10001 "$work/data" && chmod 700 "$work/data"
 # This machine may lack the right to raise limits: hence the two --ulimit.
@@ -58,7 +59,7 @@ start() {
 call() { nsenter --net=/run/netns/"$name" curl -sS --max-time 20 --cacert "$work/data/tls/ca.pem" "$@"; }
 is_ready() { # bounded wait
     # A start makes a certificate and opens the catalog.
-    for _ in $(seq 100); do
+    for _ in $(seq 600); do
         [[ -s $work/data/tls/ca.pem ]] && call -f -o /dev/null https://localhost/readyz 2>/dev/null && return 0
         sleep 0.1
     done

@@ -110,14 +110,16 @@ static void expect_what_was_acknowledged(struct house *house, unsigned n, uint8_
 
 static struct temp_folder new_house(void)
 {
-    struct temp_folder folder = temp_folder_new();
     struct house house;
     struct error err = { 0 };
     static bool prepared;
 
-    if (!prepared)
+    if (!prepared) {
         delivery_prepare();
+        delivery_in_memory();
+    }
     prepared = true;
+    struct temp_folder folder = temp_folder_new();
     EXPECT(house_open(&house, folder.path, &err) && deliver_first(&house, &err), "%s", err.detail);
     house_close(&house);
     return folder;

@@ -25,6 +25,8 @@ struct house {
 
 /* Makes the samples, once per process however often it is called. Before any thread. */
 void delivery_prepare(void);
+/* Hundreds of lives and disks are shorter in memory: from here on folders are there, where it has room. */
+void delivery_in_memory(void);
 MUST_USE bool house_open(struct house *house, const char *folder, struct error *err);
 void house_close(struct house *house); /* half-open ones too */
 

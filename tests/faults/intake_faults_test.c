@@ -49,6 +49,7 @@ static bool one_failure(enum failing how, unsigned n)
     const bool c_is_there = outcomes[2].fault == FAULT_NONE;
     const bool withdrawn = withdraw_c(&house, &withdraw_err);
     const unsigned calls = failing_calls_disarm();
+    (void)store_settle(house.store); /* its thread's failing call has been noted */
     snprintf(context, sizeof context, "how %d, call %u (%s)", (int)how, n, failing_calls_which());
 
     if (!told)
@@ -85,8 +86,10 @@ static void every_call_fails(enum failing how)
     static bool prepared;
     unsigned n = 1;
 
-    if (!prepared)
+    if (!prepared) {
         delivery_prepare();
+        delivery_in_memory();
+    }
     prepared = true;
     while (one_failure(how, n) && n < 1000)
         n++;

@@ -87,9 +87,7 @@ static void cut_everywhere(bool (*life)(const char *folder, struct error *err),
 
     delivery_prepare();
     log_least(LOG_ERROR);
-    /* The disks that may be found are many; in memory they are built faster. What is recorded is the same. */
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
+    delivery_in_memory(); /* what is recorded is the same */
     struct temp_folder folder = temp_folder_new();
     recorded_disk_begin(folder.path);
     const bool lived = life(folder.path, &err);

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -150,10 +151,14 @@ static void note_content(const struct observed_call *call, const struct stat *ab
     }
 }
 
+/* What the store's own threads do, and what the test tells and asks for. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 static void note(const struct observed_call *call)
 {
     struct stat about;
 
+    pthread_mutex_lock(&lock);
     if (call->what == OBSERVED_UNLINKED)
         note_leave(call);
     else if (call->what == OBSERVED_MADE || call->what == OBSERVED_LINKED || call->what == OBSERVED_RENAMED) {
@@ -166,11 +171,14 @@ static void note(const struct observed_call *call)
         failing_calls_behind_step(disk.then);
         disk.then = NULL;
     }
+    pthread_mutex_unlock(&lock);
 }
 
 void recorded_disk_at_next_object(void (*then)(void))
 {
+    pthread_mutex_lock(&lock);
     disk.then = then;
+    pthread_mutex_unlock(&lock);
 }
 
 void recorded_disk_begin(const char *root)
@@ -187,7 +195,9 @@ void recorded_disk_begin(const char *root)
 
 void recorded_disk_told(unsigned what)
 {
+    pthread_mutex_lock(&lock);
     add(TOLD)->told = what;
+    pthread_mutex_unlock(&lock);
 }
 
 size_t recorded_disk_end(void)

@@ -104,8 +104,7 @@ TEST(whenever_SQLite_lacks_memory_nothing_is_half_there_and_all_is_as_told)
     unsigned lives = 0;
 
     prepare();
-    if (access("/dev/shm", W_OK) == 0)
-        setenv("TMPDIR", "/dev/shm", 1);
+    delivery_in_memory();
     const unsigned requests = one_life(0);
     EXPECT(requests > 100, "%u requests", requests);
     for (unsigned n = 1; n <= requests && lives < LIVES_MOST && expect_failures < 5; n += STEP, lives++)

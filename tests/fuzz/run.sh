@@ -17,8 +17,8 @@ for name in "${names[@]}"; do
     mkdir -p "build/fuzz-corpus/$what" build/fuzz-crashes
     folders=("build/fuzz-corpus/$what")
     [[ -d tests/fuzz/regression/$what ]] && folders+=("tests/fuzz/regression/$what")
-    if ASAN_OPTIONS=allocator_may_return_null=1 timeout $((seconds * 4 + 60)) "build/fuzz/fuzz/$name" -max_total_time="$seconds" \
-        -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="build/fuzz-crashes/$what-" \
+    if ASAN_OPTIONS=allocator_may_return_null=1 timeout $((seconds * 4 + 300)) "build/fuzz/fuzz/$name" -max_total_time="$seconds" \
+        -timeout=60 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix="build/fuzz-crashes/$what-" \
         "${folders[@]}" >"build/fuzz-$what.log" 2>&1; then
         passed=$((passed + 1))
         echo "PASS $what: $(grep -aoE 'stat::number_of_executed_units: [0-9]+' "build/fuzz-$what.log")"

@@ -23,6 +23,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("GANTRY_BINARY", str(REPOSITORY / "build/test/gantry"))
 SANITIZED = os.environ.get("GANTRY_SANITIZED", "")
 SLOWER = {"": 1, "address": 4, "thread": 10}.get(SANITIZED, 4)  # how patient time-outs are
+STALL = 1 if not SANITIZED else 3  # seconds for which everything may stand still without being taken for a slow client
 JSON = {"Accept": "application/dicom+json"}
 
 
@@ -136,7 +137,7 @@ class Server:
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(30)
+        self.process.wait(30 * SLOWER)
         self.process.stdout.close()
         self.log.close()
         self.process = None

@@ -17,7 +17,7 @@ COUNT, ROWS, COLUMNS = 10, 1024, 1024  # 2 MiB each: far more than sockets and b
 
 
 class DeletedWhileSent(ServerCase):
-    arguments = ("--duplicates", "replace")
+    arguments = ("--duplicates", "replace", "--pace-period", "600000")  # it does not read while others store
 
     def files(self, number, **attributes):
         study = uid(88, os.getpid(), number)
@@ -128,7 +128,7 @@ class Crash(unittest.TestCase):
     def test_files_that_an_answer_held_are_gone_after_a_crash_and_after_a_stop(self):
         for how in ("kill", "terminate"):
             with self.subTest(how):
-                server = Server("--stop-deadline", "1")
+                server = Server("--stop-deadline", "1", "--pace-period", "600000")
                 self.addCleanup(server.stop)
                 study = uid(89, os.getpid(), len(how))
                 files = [make_dicom(study=study, rows=1024, columns=1024, InstanceNumber=n) for n in range(1, 11)]

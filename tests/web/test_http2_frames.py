@@ -237,6 +237,13 @@ class Frames(ServerCase):
                                    (SETTINGS, 0, 0, setting(h2.INITIAL_WINDOW_SIZE, 65536)), prepare=self.open_stream)
 
     def test_RFC9113_6_9_1_a_client_that_sends_more_than_its_window(self):
+        for _ in range(3):
+            error = self.error_of_an_overrun()
+            if error != h2.NO_ERROR:  # else the refusal was a second old before the window was full
+                break
+        self.assertEqual(error, h2.FLOW_CONTROL_ERROR)
+
+    def error_of_an_overrun(self):
         link = self.link()
         link.wait_settings()
         stream = link.ask("POST", "/dicom-web/studies", {"content-type": "text/plain"}, end=False)  # refused: its window stays as it is
@@ -253,7 +260,7 @@ class Frames(ServerCase):
                     error = frame.error()
         except h2.Closed:
             pass
-        self.assertEqual(error, h2.FLOW_CONTROL_ERROR)
+        return error
 
     def test_RFC9113_6_10_continuation(self):
         head = block(Link.head(self, "GET", "/healthz", authority="localhost"))

@@ -88,7 +88,9 @@ class Tls(ServerCase):
                         first = False
                     elif data:
                         plain.sendall(data)
-                    incoming.write(plain.recv(65536))
+                    chunk = plain.recv(65536)
+                    self.assertTrue(chunk, "closed")
+                    incoming.write(chunk)
             self.assertEqual(tls.version(), "TLSv1.3")
 
     def test_the_throwaway_certificate_is_kept_and_its_key_is_private(self):
@@ -307,7 +309,9 @@ class Life(unittest.TestCase):
         link.putheader("Content-Length", str(len(body)))
         link.endheaders()
         link.send(body[:len(body) // 2])
-        time.sleep(0.3)
+        drafts, deadline = self.server.folder / "drafts", time.monotonic() + 30 * SLOWER
+        while not any(drafts.iterdir()) and time.monotonic() < deadline:
+            time.sleep(0.02)  # until it is under way
         self.server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
         link.send(body[len(body) // 2:])
@@ -362,7 +366,8 @@ class Life(unittest.TestCase):
                 yield b"\x55" * 2 ** 20
             yield b"\r\n--B--\r\n"
         answer = self.server.call("POST", "/studies", pieces(), {"Content-Type": 'multipart/related; type="application/dicom"; boundary=B',
-                                                                 "Transfer-Encoding": "chunked"})
+                                                                 "Transfer-Encoding": "chunked"},
+                                  connection=self.server.connection(timeout=600))
         self.assertEqual(answer.status, 200, repr(answer))
         self.assertLess(self.server.memory("VmHWM"), 150 * 2 ** 20)
 

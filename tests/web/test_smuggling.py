@@ -79,10 +79,11 @@ def responses(got):
 class Smuggling(ServerCase):
     def say(self, *pieces, timeout=10):
         """Each piece is a TLS record of its own. All that comes back until the server closes."""
-        plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=timeout * SLOWER)
+        plain = socket.create_connection(("127.0.0.1", self.server.port), timeout=10 * SLOWER)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         got = b""
         with self.server.context.wrap_socket(plain, server_hostname="localhost") as link:
+            link.settimeout(timeout * SLOWER)
             try:
                 for piece in pieces:
                     if piece:

@@ -341,7 +341,7 @@ class Xml(ServerCase):
         self.assertEqual([item["00081155"]["Value"][0] for item in told["00081199"]["Value"]], sent)
         self.assertEqual(len(told["0008119A"]["Value"]), len(files) - len(sent))
         self.assertNotIn("00081198", told)
-        with Link(self.server) as link:
+        with Link(self.server, timeout=60) as link:
             self.assertEqual(link.call("POST", "/studies", body, headers).json(), told)
         for accept, multi in (('multipart/related; type="application/dicom+xml"', True), ("application/dicom+xml", False)):
             answer = self.assertStatus(self.server.call("POST", "/studies", body, {**headers, "Accept": accept}), 202)

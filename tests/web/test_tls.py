@@ -26,7 +26,7 @@ def s_client(port, ca, *arguments, name="localhost", data=b""):
             if data:
                 process.stdin.write(data)
                 process.stdin.flush()
-                process.wait(5 * SLOWER)
+                process.wait(30 * SLOWER)
             process.stdin.close()  # its end is the end of s_client
             process.wait(30 * SLOWER)
         except (BrokenPipeError, subprocess.TimeoutExpired):

@@ -8,16 +8,16 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from gantry import SANITIZED
+from gantry import SANITIZED, SLOWER
 from pki import Pki
 from test_tls import PkiCase
 from test_tls_staples import Responder, free_port
 
 HERE = Path(__file__).resolve().parent
 BAD = ("LOW", "MEDIUM", "HIGH", "CRITICAL")
-# Of the certificates of this run, of the machine, of the moment.
+# Of the certificates of this run, of the machine, of the moment: a client that leaves at once may miss its ticket.
 CHANGING = re.compile(r"^(cert_(serialNumber|fingerprint\w+|notBefore|notAfter|ocspURL|expirationStatus)( |$)|cert( <|$)|scanTime|"
-                      r"engine_problem|DROWN_hint|service|HTTP_|pre_128cipher|TLS_extensions|DNS_CAArecord|sessionresumption_ID)")
+                      r"engine_problem|DROWN_hint|service|HTTP_|pre_128cipher|TLS_extensions|DNS_CAArecord|sessionresumption_\w+)")
 
 
 class Scanners(PkiCase):
@@ -26,7 +26,7 @@ class Scanners(PkiCase):
         pki = cls.pki
         pki.serial = int.from_bytes(b"\x40" + os.urandom(15), "big")
         pki.ca("root")
-        cls.port = free_port()
+        cls.port = free_port(cls)
         uri = f'ocsp_uri = "http://127.0.0.1:{cls.port}/"'
         pki.server("ecdsa", "root", lines=[uri], chain=["root"])
         pki.server("rsa", "root", lines=[uri], chain=["root"], kind="rsa")
@@ -45,8 +45,8 @@ class Scanners(PkiCase):
         self.assertEqual(text, expected, "".join(difflib.unified_diff(expected.splitlines(True), text.splitlines(True), "expected", "found")))
 
     def test_sslscan_finds_what_it_should(self):
-        done = subprocess.run(["sslscan", "--no-colour", "--ocsp", "--sni-name=localhost", f"127.0.0.1:{self.server.port}"], capture_output=True,
-                              text=True, timeout=120)
+        done = subprocess.run(["sslscan", "--no-colour", "--ocsp", "--timeout=30", "--sni-name=localhost", f"127.0.0.1:{self.server.port}"], capture_output=True,
+                              text=True, timeout=300 * SLOWER)
         text = done.stdout[done.stdout.index("  SSL/TLS Protocols:"):done.stdout.index("  SSL Certificate:")]
         text = re.sub(r"(?s)  OCSP Stapling Request:.*?(?=\n  Supported Server Cipher)", "", text)
         self.assertIn("OCSP Response Status: successful", done.stdout)
@@ -61,7 +61,7 @@ class Scanners(PkiCase):
         done = subprocess.run(["testssl", "--ip", "127.0.0.1", "--warnings", "off", "--color", "0", "--quiet", "--nodns", "none",
                                "--connect-timeout", "10", "--openssl-timeout", "20", "--add-ca", self.pki.path("root.pem"), "-p", "-f", "-P",
                                "-S", "-U", "--jsonfile", str(report), f"localhost:{self.server.port}"],
-                              capture_output=True, text=True, timeout=400, stdin=subprocess.DEVNULL)
+                              capture_output=True, text=True, timeout=1200, stdin=subprocess.DEVNULL)
         findings = json.loads(report.read_text())
         self.assertGreater(len(findings), 60, done.stdout[-3000:])
         self.assertEqual([f for f in findings if f["severity"] in BAD], [])

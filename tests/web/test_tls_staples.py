@@ -12,10 +12,13 @@ from pki import Pki, hex_of
 from test_tls import PkiCase, s_client
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_port(case):
+    """Kept from others for the life of the class, and refused until a responder listens beside (SO_REUSEADDR)."""
+    kept = socket.socket()
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    case.addClassCleanup(kept.close)
+    return kept.getsockname()[1]
 
 
 class Responder:
@@ -49,7 +52,7 @@ class Staples(PkiCase):
         pki = cls.pki
         pki.ca("root")
         pki.ca("other")
-        cls.port = free_port()
+        cls.port = free_port(cls)
         uri = f'ocsp_uri = "http://127.0.0.1:{cls.port}/"'
         pki.server("server", "root", lines=[uri], chain=["root"])
         pki.server("must", "root", lines=[uri, "tls_feature = 5"], chain=["root"])
@@ -74,6 +77,7 @@ class Staples(PkiCase):
             for version in ("-tls1_2", "-tls1_3"):
                 self.wait_for_staple(server, version=version, name=name)
         # What was fetched outlives the responder and the process.
+        self.wait_for(lambda: server.log_text().count("fetched a staple") == 2, "both are kept")
         responder.stop()
         kept = list((server.folder / "tls" / "ocsp").iterdir())
         self.assertEqual(len(kept), 2)
@@ -178,6 +182,9 @@ class Staples(PkiCase):
                                "refuse"], capture_output=True, text=True, timeout=60 * SLOWER, stdin=subprocess.DEVNULL)
         self.assertNotEqual(said.returncode, 0)
         self.assertIn("must_staple = refuse", said.stderr)
+        done = subprocess.run(["gnutls-cli", "--x509cafile", self.pki.path("root.pem"), "-p", str(server.port), "localhost"],
+                              input=b"", capture_output=True, timeout=60)
+        self.assertNotEqual(done.returncode, 0)  # a client that honours the demand refuses the one without
         Responder(self, self.port, good=["must"])
         ready = self.serve("--must-staple", "refuse", certificate="must")
         self.assertTrue(self.is_stapled(ready))  # at once: the start waited for it
@@ -186,9 +193,6 @@ class Staples(PkiCase):
         done = subprocess.run(["gnutls-cli", "--x509cafile", self.pki.path("root.pem"), "-p", str(ready.port), "localhost"],
                               input=b"", capture_output=True, timeout=60)
         self.assertEqual(done.returncode, 0, done.stdout[-2000:])
-        done = subprocess.run(["gnutls-cli", "--x509cafile", self.pki.path("root.pem"), "-p", str(server.port), "localhost"],
-                              input=b"", capture_output=True, timeout=60)
-        self.assertNotEqual(done.returncode, 0)  # a client that honours the demand refuses the one without
 
     def test_TLS_35_a_demanded_staple_that_is_lost_makes_the_server_not_ready(self):
         folder = self.pki.folder / "lost"

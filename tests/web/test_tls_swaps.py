@@ -91,7 +91,8 @@ class Swaps(PkiCase):
                     return
             self.fail("the swaps were not made")
         try:
-            swap(100)  # warm
+            swap(100)
+            self.wait_for(lambda: counts[1] > 100 and counts[2] >= 400, "warm")
             memory, descriptors = server.memory(), self.descriptors(server)
             swap(100 + SWAPS)
         finally:
@@ -102,8 +103,7 @@ class Swaps(PkiCase):
         self.assertEqual(len(serials), 2, "both certificates have been served")
         self.assertGreater(counts[1], 50)
         self.assertGreaterEqual(counts[2], 400)
-        time.sleep(0.5)
-        self.assertLessEqual(self.descriptors(server), descriptors)
+        self.wait_for(lambda: self.descriptors(server) <= descriptors, "the descriptors to be given back")
         if not SANITIZED:
             self.assertLess(server.memory() - memory, 8 << 20)
         swaps = server.log_text().count("have been loaded anew")

@@ -11,7 +11,7 @@ import unittest
 from pathlib import Path
 
 import numpy
-from gantry import Answer, Server, ServerCase, make_dicom, path_of, uids_of
+from gantry import SANITIZED, Answer, Server, ServerCase, make_dicom, path_of, uids_of
 
 ROOT = "1.2.840.10008.1.2"
 NATIVE = ROOT + ".1"
@@ -465,8 +465,9 @@ class Transcoding(ServerCase):
                     answer = self.server.get(path_of(file) + "/frames/1", {"Accept": accept})
                     self.assertStatus(answer, 413)
                     self.assertRegex(answer.body, b"decode_ceiling|not decoded")
-                self.assertLess(self.server.memory("VmHWM") - before[0], 16 << 20)
-                self.assertLess(self.server.cpu_seconds() - before[1], 1)
+                if not SANITIZED:
+                    self.assertLess(self.server.memory("VmHWM") - before[0], 16 << 20)
+                    self.assertLess(self.server.cpu_seconds() - before[1], 1)
                 self.assertStatus(self.server.get(path_of(file) + "/frames/1", {"Accept": "application/octet-stream; transfer-syntax=*"}), 200)
 
     def test_equal_frames_at_once_are_the_same_and_are_kept(self):

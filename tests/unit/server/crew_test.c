@@ -31,6 +31,9 @@ static void work(void *context, void *piece)
     (void)context;
     while (now > most && !atomic_compare_exchange_weak(&most_at_work, &most, now))
         ;
+    /* However late the others begin: until another is at work, too, and somebody has looked; 20 s at most. */
+    for (unsigned i = 0; i < 20000 && (atomic_load(&most_at_work) < 2 || !atomic_load(&looks)); i++)
+        usleep(1000);
     usleep((useconds_t)(((int *)piece - pieces) % 7) * 300);
     *(int *)piece = 1;
     atomic_fetch_add(&worked, 1);

@@ -103,6 +103,7 @@ TEST(what_is_not_watched_is_not_told_and_many_changes_are_told_as_few)
     if (!EXPECT(file_watch_start(count_change, NULL, &watch, &err), "%s", err.detail))
         return;
     file_watch_set(watch, paths, 1);
+    const uint64_t began_ms = clock_monotonic_ms();
     for (unsigned i = 0; i < 20; i++)
         put(path_of("unwatched"), "x");
     for (unsigned i = 0; i < 50; i++) {
@@ -110,9 +111,11 @@ TEST(what_is_not_watched_is_not_told_and_many_changes_are_told_as_few)
         snprintf(text, sizeof text, "%u", i);
         put(file, text);
     }
+    const uint64_t quiet =
+        (clock_monotonic_ms() - began_ms) / 200; /* as often at most on a disk that pauses */
     EXPECT(comes(1), "nothing was told");
     usleep(600000);
-    EXPECT(atomic_load(&changes) < 10, "%u times told", atomic_load(&changes));
+    EXPECT(atomic_load(&changes) < 10 + quiet, "%u times told", atomic_load(&changes));
     file_watch_stop(watch);
     temp_folder_remove(&folder);
 }

@@ -130,8 +130,11 @@ TEST(HTP_14_who_keeps_the_pace_or_waits_for_us_is_left_alone)
         last_ms = now_ms;
         sleep_ms(20);
     }
-    /* On a machine that stood still itself nothing can be said. */
-    EXPECT(!is_cut_now(&line) || longest_ms >= limits.pace.period_ms, "cut off though it kept the pace");
+    /* On a machine that stood still itself, at the last too, nothing can be said. */
+    const bool cut = is_cut_now(&line);
+    const uint64_t gap_ms = clock_monotonic_ms() - last_ms;
+    longest_ms = gap_ms > longest_ms ? gap_ms : longest_ms;
+    EXPECT(!cut || longest_ms >= limits.pace.period_ms, "cut off though it kept the pace");
     end(watch, &line);
 
     struct line waiting = { 0 };
