@@ -106,8 +106,8 @@ static void remove_first(struct holds *holds)
     if (!holds->first)
         holds->end = &holds->first;
     pthread_mutex_unlock(&holds->lock);
-    store_forget(holds->store, going->generations, going->count);
-    going->gone(going->context, going->generations, going->count);
+    if (store_forget(holds->store, going->generations, going->count))
+        going->gone(going->context, going->generations, going->count);
     free(going);
     pthread_mutex_lock(&holds->lock);
 }

@@ -102,14 +102,15 @@ bool recover(struct store *store, struct catalog *catalog, uint64_t *ret_removed
                 finish_whole(&recovery);
     if (done) {
         const size_t unfinished = recovery.unknown.count - recovery.leaving;
-        store_forget(store, recovery.unknown.list, recovery.unknown.count);
-        for (size_t i = 0; i < unfinished; i++)
+        const bool gone = store_forget(store, recovery.unknown.list, recovery.unknown.count);
+        for (size_t i = 0; gone && i < unfinished; i++)
             store_remove_draft(store, recovery.unknown.list[i]);
         if (unfinished || recovery.whole.count)
             log_line(LOG_INFO, "recovery: %zu unfinished instances removed, %zu were whole", unfinished,
                      recovery.whole.count);
         *ret_removed = unfinished;
-        done = recovery.leaving == 0 || catalog_none_is_leaving(catalog, err);
+        /* What the disk keeps is tried again at the next start. */
+        done = !gone || recovery.leaving == 0 || catalog_none_is_leaving(catalog, err);
     }
     free(recovery.unknown.list);
     free(recovery.whole.list);

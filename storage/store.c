@@ -312,15 +312,17 @@ bool store_read(struct store *store, uint64_t generation, uint64_t offset, void 
 }
 
 /* First unlinked, then forgotten: open_files_add relies on that order. */
-static void forget_one(struct store *store, uint64_t generation)
+static bool forget_one(struct store *store, uint64_t generation)
 {
     char name[OBJECT_NAME_SIZE];
 
     object_name(generation, name);
-    if (unlinkat(store->objects_fd, name, 0) != 0 && errno != ENOENT)
+    const bool gone = unlinkat(store->objects_fd, name, 0) == 0 || errno == ENOENT;
+    if (!gone)
         log_line(LOG_WARNING, "store: generation %" PRIu64 " could not be removed: %s", generation,
                  strerrorname_np(errno));
     open_files_forget(store->open_files, generation);
+    return gone;
 }
 
 bool store_sync_folder(struct store *store, uint64_t folder, struct error *err)
@@ -329,6 +331,8 @@ bool store_sync_folder(struct store *store, uint64_t folder, struct error *err)
 
     folder_name(folder, name);
     SCOPED(file) int fd = openat(store->objects_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return error_set(err, FAULT_NOT_FOUND, "there is no objects/%s", name);
     if (fd < 0)
         return error_errno(err, errno, "opening objects/%s", name);
     if (fsync(fd) != 0)
@@ -336,21 +340,27 @@ bool store_sync_folder(struct store *store, uint64_t folder, struct error *err)
     return true;
 }
 
-void store_forget(struct store *store, const uint64_t *generations, size_t count)
+bool store_forget(struct store *store, const uint64_t *generations, size_t count)
 {
     struct error err = { 0 };
+    bool gone = true;
 
     for (size_t i = 0; i < count; i++)
-        forget_one(store, generations[i]);
+        gone &= forget_one(store, generations[i]);
     /* Mostly ascending, so equal folders are neighbours; elsewhere one is synced twice. */
     for (size_t i = 0; i < count; i++) {
         const uint64_t folder = generations[i] / GENERATIONS_PER_FOLDER;
         if ((i + 1 == count || generations[i + 1] / GENERATIONS_PER_FOLDER != folder) &&
-            !store_sync_folder(store, folder, &err))
-            log_line(LOG_DEBUG, "store: %s", err.detail); /* no such folder: nothing was placed in it */
+            !store_sync_folder(store, folder, &err)) {
+            const bool none = err.fault == FAULT_NOT_FOUND; /* no such folder: nothing was placed in it */
+            log_line(none ? LOG_DEBUG : LOG_WARNING, "store: %s", err.detail);
+            gone &= none;
+            error_clear(&err);
+        }
     }
     for (size_t i = 0; i < count; i++) {
-        store_remove_draft(store, generations[i]);
+        if (gone) /* else they go on telling recovery */
+            store_remove_draft(store, generations[i]);
         settling_forget(store->settling, generations[i]);
     }
     open_files_close_unlinked(store->open_files);
@@ -358,6 +368,7 @@ void store_forget(struct store *store, const uint64_t *generations, size_t count
     if (store->told)
         store->told(store->told_context, generations, count);
     pthread_rwlock_unlock(&store->told_lock);
+    return gone;
 }
 
 void store_let_go(struct store *store, const uint64_t *generations, size_t count, store_told_fn *gone,
@@ -365,8 +376,8 @@ void store_let_go(struct store *store, const uint64_t *generations, size_t count
 {
     if (holds_take_over(store->holds, generations, count, gone, context))
         return;
-    store_forget(store, generations, count);
-    gone(context, generations, count);
+    if (store_forget(store, generations, count))
+        gone(context, generations, count);
 }
 
 void store_tell_of_forgotten(struct store *store, store_told_fn *told_or_null, void *context)

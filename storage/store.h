@@ -60,8 +60,8 @@ static inline void store_reader_drop(struct store_reader **reader)
 void store_path(const struct store *store, uint64_t generation, char *into, size_t size);
 /* Removes files for good: once it returns they do not come back after a power cut either, so that notes that
  * told recovery of them may go. Drafts of theirs go last. Readers that hold one open keep it. Absent is fine.
- * May wait. */
-void store_forget(struct store *store, const uint64_t *generations, size_t count);
+ * False: the disk kept some of them, which the log tells; notes of them stay. May wait. */
+bool store_forget(struct store *store, const uint64_t *generations, size_t count);
 /* Who keeps things made of stored files is told which are gone; NULL: nobody any more, and none is being told
  * when it returns. One at a time. */
 typedef void store_told_fn(void *context, const uint64_t *generations, size_t count);
@@ -76,9 +76,9 @@ struct store_hold {
 };
 void store_hold_begin(struct store *store, struct store_hold *hold);
 void store_hold_end(struct store *store, struct store_hold *hold);
-/* As store_forget, of files whose rows have gone for good; `gone` is told once the files have, too: before it
- * returns, or, of those that a hold keeps, on another thread soon after they go. Whatever `gone` needs
- * lasts as long as the store. May wait. */
+/* As store_forget, of files whose rows have gone for good; `gone` is told once the files have, too, and
+ * never of those that the disk would not let go: before it returns, or, of those that a hold keeps, on
+ * another thread soon after they go. Whatever `gone` needs lasts as long as the store. May wait. */
 void store_let_go(struct store *store, const uint64_t *generations, size_t count, store_told_fn *gone,
                   void *context);
 
@@ -133,7 +133,7 @@ void store_remove_draft(struct store *store, uint64_t generation);
 /* Links a draft to its place, as left by a crash. A name that is there is made anew: the sync that should
  * have kept it may have failed, and then the next sync would not look at it. Call before threads. */
 MUST_USE bool store_place_again(struct store *store, uint64_t generation, struct error *err);
-/* Makes the names in a folder of objects survive a power cut. */
+/* Makes the names in a folder of objects survive a power cut. NOT_FOUND: there is no such folder. */
 MUST_USE bool store_sync_folder(struct store *store, uint64_t folder, struct error *err);
 
 #endif

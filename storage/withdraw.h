@@ -18,4 +18,5 @@
  * (store_reader, store_hold). NOT_FOUND: nothing such. May wait. */
 MUST_USE bool withdraw(struct store *store, struct catalog *catalog, const struct instance_key *key,
                        uint64_t *ret_instances, struct error *err);
+
 #endif

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/expect.h"
@@ -170,6 +171,37 @@ TEST(a_hold_that_does_not_end_keeps_files_for_their_time_and_while_there_is_room
         temp_folder_remove(&folder);
     }
     held_ms = 3600000;
+}
+
+/* As root, too: a folder in its place cannot be unlinked. */
+TEST(of_what_the_disk_does_not_let_go_nobody_is_told_that_it_went)
+{
+    struct temp_folder folder = temp_folder_new();
+    struct store *store = open_store(&folder);
+    const uint64_t file[2] = { stored(store), stored(store) };
+    struct store_hold hold;
+    char path[PATH_MAX];
+
+    atomic_store(&told, 0);
+    for (unsigned n = 0; n < 2; n++) {
+        store_path(store, file[n], path, sizeof path);
+        EXPECT(unlink(path) == 0 && mkdir(path, 0700) == 0, "no folder");
+    }
+    store_let_go(store, &file[0], 1, count, store);
+    store_hold_begin(store, &hold);
+    store_let_go(store, &file[1], 1, count, store);
+    store_hold_end(store, &hold);
+    store_close(store);
+    EXPECT(atomic_load(&told) == 0, "told of %u", atomic_load(&told));
+    temp_folder_remove(&folder);
+
+    folder = temp_folder_new();
+    store = open_store(&folder);
+    const uint64_t never_placed = 123456; /* nor is its folder there */
+    store_let_go(store, &never_placed, 1, count, store);
+    EXPECT(atomic_load(&told) == 1, "what is not there has gone");
+    store_close(store);
+    temp_folder_remove(&folder);
 }
 
 struct crowd {
